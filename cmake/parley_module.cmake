@@ -1,0 +1,75 @@
+# parley_module(NAME knowledge
+#   POSTURE robust_to_untrusted_input      who may feed it: see SECURITY.md
+#   SOURCES passage.cc index.cc            listed by hand: a stray file must not join the build unseen
+#   TESTS passage_test.cc                  one executable, <name>_test
+#   FUZZ passage_fuzz.cc                   one target each; its corpus is testdata/fuzz/<stem>/
+#   BENCH index_bench.cc                   one executable, <name>_bench
+#   TOOLS x.cc                             (rare) extra executables
+#   DEPS base text db                      other modules, exactly those whose headers are included
+#   LIBS dep::xapian)                      vendor libraries from dependencies.cmake
+#
+# A header-only module has no SOURCES.
+set_property(GLOBAL PROPERTY PARLEY_POSTURES "")
+
+function(parley_module)
+  cmake_parse_arguments(M "" "NAME;POSTURE" "SOURCES;TESTS;FUZZ;BENCH;DEPS;LIBS;TEST_DEPS" ${ARGN})
+  if(M_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "parley_module(${M_NAME}): unknown words ${M_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT M_POSTURE MATCHES "^(robust_to_untrusted_input|trusts_operator|trusts_caller|experimental)$")
+    message(FATAL_ERROR "parley_module(${M_NAME}): POSTURE is required and '${M_POSTURE}' is not one")
+  endif()
+  set_property(GLOBAL APPEND PROPERTY PARLEY_POSTURES "${M_NAME}|${M_POSTURE}")
+
+  list(TRANSFORM M_DEPS PREPEND parley_ OUTPUT_VARIABLE deps)
+  list(TRANSFORM M_TEST_DEPS PREPEND parley_ OUTPUT_VARIABLE test_deps)
+  set(target parley_${M_NAME})
+  if(M_SOURCES)
+    add_library(${target} STATIC ${M_SOURCES})
+    target_link_libraries(${target} PUBLIC parley_options fmt::fmt dep::boost dep::json ${deps} ${M_LIBS})
+    target_precompile_headers(${target} REUSE_FROM parley_pch)
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE parley_options fmt::fmt dep::boost ${deps} ${M_LIBS})
+  endif()
+
+  if(M_TESTS AND NOT PARLEY_FUZZ)
+    add_executable(${M_NAME}_test ${M_TESTS})
+    target_link_libraries(${M_NAME}_test PRIVATE ${target} ${test_deps} fmt::fmt dep::boost dep::json
+      GTest::gtest GTest::gmock GTest::gtest_main)
+    target_precompile_headers(${M_NAME}_test REUSE_FROM parley_pch_test)
+    add_test(NAME ${M_NAME} COMMAND ${M_NAME}_test --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${M_NAME} PROPERTIES TIMEOUT 600)
+  endif()
+
+  foreach(source ${M_FUZZ})
+    string(REGEX REPLACE "\\.cc$" "" stem ${source})
+    add_executable(${stem} ${source})
+    target_link_libraries(${stem} PRIVATE ${target} ${test_deps})
+    if(PARLEY_FUZZ)
+      target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+    else()
+      # The corpus is also an ordinary test: a fixed finding stays fixed without a fuzzing run.
+      target_sources(${stem} PRIVATE ${CMAKE_SOURCE_DIR}/testing/fuzz_replay.cc)
+      add_test(NAME ${stem} COMMAND ${stem} ${CMAKE_SOURCE_DIR}/testdata/fuzz/${stem})
+    endif()
+  endforeach()
+
+  if(M_BENCH AND NOT PARLEY_FUZZ)
+    add_executable(${M_NAME}_bench ${M_BENCH})
+    target_link_libraries(${M_NAME}_bench PRIVATE ${target} ${test_deps} benchmark::benchmark benchmark::benchmark_main)
+  endif()
+endfunction()
+
+# The table SECURITY.md must contain; the tidy test compares the two.
+function(parley_write_postures)
+  get_property(rows GLOBAL PROPERTY PARLEY_POSTURES)
+  set(text "| module | posture |\n|---|---|\n")
+  foreach(row ${rows})
+    string(REPLACE "|" ";" cells "${row}")
+    list(GET cells 0 name)
+    list(GET cells 1 posture)
+    string(APPEND text "| ${name} | ${posture} |\n")
+  endforeach()
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/postures.md CONTENT "${text}")
+endfunction()

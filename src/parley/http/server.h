@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "parley/http/message.h"
+#include "parley/http/safe_reply.h"
+#include "parley/net/async.h"
+
+namespace parley::http {
+
+/// One request and its one reply. Lives as long as the handler's coroutine; belongs to one connection's thread.
+class Exchange {
+ public:
+  virtual const RequestHead& head() const = 0;
+
+  /// Reads the body, once. `too_large` past `bytes_max` (the declared length is refused before a byte is read),
+  /// `timeout` for a sender that is too slow, `invalid_argument` for broken chunking.
+  virtual Async<std::string> read_body(std::size_t bytes_max) = 0;
+
+  /// Sends a whole reply. Exactly one of `send` and `start_stream` is called, once.
+  virtual asio::awaitable<void> send(SafeReply reply) = 0;
+
+  /// Sends the head of a streamed reply (its body, if any, first). `cancelled` if the client has gone.
+  virtual Async<void> start_stream(SafeReply head) = 0;
+  /// Waits while the client is slower than we are; `cancelled` once it has gone or takes nothing for the send time-out.
+  virtual Async<void> write(SafeChunk chunk) = 0;
+  /// Ends the stream in good order. A stream that is never finished is cut, so that a client sees it was.
+  virtual Async<void> finish_stream() = 0;
+
+ protected:
+  ~Exchange() = default;
+};
+
+/// Called once per request, on the connection's own executor. Must not throw and must answer; a handler that returns
+/// without answering gets its client a bare 500 and a closed connection.
+using Handler = std::function<asio::awaitable<void>(Exchange&)>;
+
+/// Makes the reply to bytes that never became a request (`status` 400, 408, 413, 414, 431, 501 or 505), so that even
+/// those answers are formed in one place.
+using Refusal = std::function<SafeReply(int status)>;
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;                         ///< 0: any free one, see Server::port
+  std::size_t threads = 2;                           ///< event loops; each accepts for itself (SO_REUSEPORT)
+  std::filesystem::path tls_cert, tls_key;           ///< both or neither; PEM; read again when they change
+  std::size_t connections_max = 20'000;              ///< beyond it new connections wait in the kernel's queue
+  std::size_t header_bytes_max = 16 * 1024;          ///< request line and headers; 431 beyond
+  std::chrono::milliseconds header_timeout{10'000};  ///< from the first byte of a request to the end of its headers
+  std::chrono::milliseconds body_timeout{30'000};    ///< for a whole body
+  std::chrono::milliseconds idle_timeout{75'000};    ///< between requests on one connection
+  std::chrono::milliseconds send_timeout{30'000};    ///< a client that takes nothing for so long is cut
+};
+
+/// An HTTP/1.1 server over Asio and Beast. Threads and sockets are its own.
+class Server {
+ public:
+  virtual ~Server() = default;  ///< stops at once if still running
+
+  /// Binds, without SO_REUSEPORT first so that a second server on the port is an error, then starts accepting.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler, Refusal refusal);
+
+  virtual std::uint16_t port() const = 0;
+  /// Stops accepting and closes idle connections; running exchanges get up to `grace` to finish. Blocks until done.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+  virtual std::size_t connections() const = 0;
+};
+
+}  // namespace parley::http

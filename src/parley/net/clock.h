@@ -1,0 +1,18 @@
+#pragma once
+
+#include <chrono>
+
+#include "parley/base/time.h"
+
+namespace parley::net {
+
+/// The machine's wall clock.
+class SystemClock final : public Clock {
+ public:
+  Timestamp now() const override {
+    return {std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+                .count()};
+  }
+};
+
+}  // namespace parley::net
