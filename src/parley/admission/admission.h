@@ -16,9 +16,6 @@
 
 namespace parley::admission {
 
-/// Whose count a request goes to.
-enum class Subject : std::uint8_t { address, visitor, chat, secret_key, organisation };
-
 /// The limits of section `[limits]`. Each has a number by default, so none is off by being left out.
 struct Limits {
   // A person reads an answer before asking again; 15 a minute is more than anyone types.
@@ -40,9 +37,6 @@ struct Refused {
   Literal limit;
   std::chrono::seconds retry_after;
 };
-
-/// What a request costs, as far as limits go.
-enum class Cost : std::uint8_t { read, chat, mint_visitor };
 
 /// Decides whether a request may go on. In memory; each node counts for itself. Safe from any thread.
 class Admission {

@@ -40,7 +40,15 @@ class Error {
 
   Code code() const { return code_; }
   Literal reason() const { return reason_; }
+  /// What the reason is about, where there is one: a field's or a limit's name. A literal too, so as safe to show.
+  std::string_view subject() const { return subject_; }
   const std::string& operator_detail() const { return detail_; }
+
+  /// The same error, about a named field or limit.
+  Error about(Literal subject) && {
+    subject_ = subject.view();
+    return std::move(*this);
+  }
 
   /// The same error, with more for the operator in front of what is already there.
   Error with_detail(std::string more) && {
@@ -51,6 +59,7 @@ class Error {
  private:
   Code code_;
   Literal reason_;
+  std::string_view subject_;
   std::string detail_;
 };
 

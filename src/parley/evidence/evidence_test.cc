@@ -6,7 +6,9 @@
 namespace parley {
 namespace {
 
-struct SomeAction {};
+struct SomeAction {
+  static constexpr ActionInfo info{"some.action", "for this test", Scope::project_read, Cost::read};
+};
 
 // The promises of the design that hold by not compiling.
 static_assert(!std::is_default_constructible_v<Authorized<SomeAction>>);

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "parley/base/literal.h"
+#include "parley/evidence/action.h"
 #include "parley/evidence/principal.h"
 
 // The proofs a request collects on its way. Each can be made by one class only, so a step that was skipped is a value
@@ -57,8 +58,8 @@ class Admitted {
   Principal who_;
 };
 
-/// The caller may do `Action` on this project, by this rule. What a handler for `Action` takes, and nothing else makes.
-template <class Action>
+/// The caller may do `A` on this project, by this rule. What a handler for `A` takes, and nothing else makes.
+template <Action A>
 class Authorized {
  public:
   const Principal& who() const { return who_; }
