@@ -1,0 +1,28 @@
+#include "parley/http/message.h"
+
+#include "parley/http/ascii.h"
+
+namespace parley::http {
+
+std::string_view name(Method method) {
+  switch (method) {
+    case Method::get: return "GET";
+    case Method::head: return "HEAD";
+    case Method::post: return "POST";
+    case Method::put: return "PUT";
+    case Method::patch: return "PATCH";
+    case Method::delete_: return "DELETE";
+    case Method::options: return "OPTIONS";
+    case Method::other: return "OTHER";
+  }
+  return "OTHER";
+}
+
+std::optional<std::string_view> RequestHead::header(std::string_view wanted) const {
+  for (const auto& header : headers) {
+    if (ascii::equal_ignoring_case(header.name, wanted)) return header.value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace parley::http
