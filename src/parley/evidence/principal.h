@@ -5,7 +5,7 @@
 #include <string>
 
 #include "parley/base/uuid.h"
-#include "parley/evidence/scope.h"
+#include "parley/evidence/scopes.h"
 
 namespace parley {
 

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "parley/base/literal.h"
+#include "parley/evidence/scopes.h"
+
+namespace parley {
+
+/// What a request costs, as far as limits go; `admission/` decides which counts each one takes from.
+enum class Cost : std::uint8_t { read, chat, mint_visitor };
+
+/// What somebody may ask Parley to do, apart from how it is spelt in HTTP. Each is one small type with a constant
+/// `info` of this type; `Authorized<ThatType>` is the permission to do it.
+struct ActionInfo {
+  Literal name;     ///< "chat.create": as the trail and the documentation call it
+  Literal summary;  ///< one line for the API description
+  Scope scope;      ///< what a credential must hold
+  Cost cost;
+
+  /// Whether a public project's own pages may do it without a credential. Only for reading what is public anyway.
+  enum class OwnPages : bool { need_credential, may } own_pages = OwnPages::need_credential;
+  /// Does it change anything? Decides whether its trail record must be durable before the effect.
+  enum class Effect : bool { reads, writes } effect = Effect::reads;
+};
+
+template <class A>
+concept Action = requires {
+  { A::info } -> std::convertible_to<const ActionInfo&>;
+};
+
+}  // namespace parley
