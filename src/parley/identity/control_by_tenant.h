@@ -7,7 +7,7 @@
 #include "parley/base/uuid.h"
 #include "parley/db/transaction.h"
 #include "parley/identity/account_store.h"
-#include "parley/identity/key_record.h"
+#include "parley/identity/key_store.h"
 #include "parley/identity/tenant_store.h"
 
 namespace parley::identity::by_tenant {
@@ -20,8 +20,9 @@ namespace parley::identity::by_tenant {
 Result<std::vector<KeyRecord>> list_keys(TenantId tenant, db::ControlReader& reader);
 Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::ControlReader& reader);
 Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader);
-/// The earliest of the present and the given end; rows changed.
+/// Rows changed: none if it does not exist or is revoked already.
 Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer);
+/// Ends the key at the given time unless it ends earlier; rows changed.
 Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer);
 
 Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader);
@@ -34,6 +35,8 @@ Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& 
 Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader);
 /// Ends all keys of the tenant, or of one of its projects.
 Result<void> revoke_keys(TenantId tenant, std::optional<ProjectId> project, Timestamp now, db::ControlWriter& writer);
+/// Deletes the project's slug and the keys that were for it alone.
+Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
 /// Deletes every row that names the tenant, the tenant itself last.
 Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer);
 

@@ -34,6 +34,9 @@ inline constexpr std::size_t slug_characters_max = 63;
 /// Lower-case letters, digits and inner hyphens; `invalid_argument` otherwise, also for words that are paths of ours.
 Result<std::string> parse_slug(std::string_view text);
 
+/// `invalid_argument` unless the name and settings are within their limits and the settings are a JSON object.
+Result<void> check_project(const Project& project);
+
 /// Rows of the tenant's own table. Creating and removing go through `TenantStore`, which also keeps the slug.
 Result<std::optional<Project>> find_project(db::TenantReader& reader, ProjectId id);
 Result<Project> load_project(db::TenantReader& reader, ProjectId id);
