@@ -1,10 +1,16 @@
 #pragma once
 
+#include <array>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -81,6 +87,11 @@ struct TenantScope;
 struct ControlScope;
 
 /// An open transaction that may read. Made by a session for the length of one call; not to be kept.
+///
+/// A statement that fails ends the transaction, as it must on PostgreSQL: later statements give the same error, what
+/// was written is undone, and the caller of the session gets that error whatever the function returns. So an expected
+/// conflict is written as `ON CONFLICT DO NOTHING`, not as an error to be handled. Text with a NUL byte in it, which
+/// PostgreSQL cannot store, is `invalid_argument` on both engines.
 template <class Scope>
 class Reader {
  public:
@@ -88,7 +99,8 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  /// Calls `on_row(const Row&)` for every row; if it returns bool, false stops.
+  /// Calls `on_row(const Row&)` for every row as it arrives; if it returns bool, false stops. `on_row` must not run
+  /// statements of its own (`internal`): on PostgreSQL the connection is busy with the rows that are still to come.
   template <class OnRow, class... Args>
   Result<void> each(const Sql& sql, OnRow on_row, const Args&... args) {
     const Statements::OnRow call = [&](const Row& row) {
