@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parley/base/secret.h"
+#include "parley/base/time.h"
+#include "parley/base/uuid.h"
+#include "parley/crypto/random.h"
+#include "parley/db/session.h"
+#include "parley/identity/password_hasher.h"
+#include "parley/identity/scopes.h"
+#include "parley/net/async.h"
+
+namespace parley::identity {
+
+struct Account {
+  AccountId id;
+  std::string email;  ///< in the spelling of `parse_email`
+  Timestamp created_at;
+  std::optional<Timestamp> disabled_at;
+};
+
+struct Membership {
+  AccountId account;
+  TenantId tenant;
+  Role role = Role::viewer;
+};
+
+inline constexpr std::size_t email_bytes_max = 254;
+/// Below this every password falls to guessing, however odd its characters.
+inline constexpr std::size_t password_characters_min = 10;
+/// zxcvbn's 0 to 4; 3 is "safely unguessable" against an attacker who has stolen a slow hash.
+inline constexpr int password_score_min = 3;
+/// A set-up token is for the person who just started the server and reads its output.
+inline constexpr std::chrono::microseconds setup_token_lifetime = std::chrono::hours(1);
+
+/// An e-mail address in its one spelling: ASCII, lower case. `invalid_argument` for what is none. Whether it receives
+/// mail only a letter can tell.
+Result<std::string> parse_email(std::string_view text);
+
+/// `invalid_argument` unless the password is long and unusual enough. Words of the account itself (its e-mail address)
+/// count as easily guessed. Takes milliseconds: for a worker.
+Result<void> check_password_strength(const Secret& password, std::string_view email);
+
+/// People who log in. Rows live in the control database: a person may belong to several tenants.
+class AccountStore {
+ public:
+  AccountStore(db::ControlSession control, PasswordHasher& hasher, const Clock& clock,
+               crypto::Random& random = crypto::system_random());
+
+  /// A token that makes the first administrator, once, within `setup_token_lifetime`. Making one ends those made
+  /// before. `conflict` once any account exists. For the server's own console, never an answer to a request.
+  Async<Secret> create_setup_token();
+
+  /// Uses up the token and makes the account, owner of `tenant`, in one transaction. `unauthenticated` for a token that
+  /// is unknown, used or expired (alike); `conflict` once any account exists. The token survives a refused password.
+  Async<Account> create_first_administrator(Secret token, std::string email, Secret password, TenantId tenant);
+
+  /// `conflict` if the address has an account.
+  Async<Account> create(std::string email, Secret password);
+
+  /// Who this is, or `unauthenticated`: alike, in words and in work, for an unknown address, a wrong password and a
+  /// disabled account.
+  Async<Account> verify_password(std::string email, Secret password);
+
+  Async<> set_password(AccountId id, Secret password);
+  Async<> disable(AccountId id);
+  Async<Account> load(AccountId id);
+  Async<std::optional<Account>> find_by_email(std::string email);
+
+  Async<> set_role(AccountId id, TenantId tenant, Role role);
+  Async<> remove_member(AccountId id, TenantId tenant);
+  Async<std::vector<Membership>> memberships_of(AccountId id);
+  Async<std::vector<Membership>> members_of(TenantId tenant);
+
+ private:
+  Async<std::string> hash_checked(std::string email, Secret password);
+
+  db::ControlSession control_;
+  PasswordHasher& hasher_;
+  const Clock& clock_;
+  crypto::Random& random_;
+};
+
+}  // namespace parley::identity

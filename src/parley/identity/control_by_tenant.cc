@@ -1,0 +1,150 @@
+#include "parley/identity/control_by_tenant.h"
+
+namespace parley::identity::by_tenant {
+
+using namespace db::literals;
+
+namespace {
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return lines;
+}
+
+std::optional<Timestamp> optional_time(const db::Row& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(row.time(column));
+}
+
+}  // namespace
+
+KeyRecord key_from(const db::Row& row) {
+  KeyRecord key;
+  key.id = row.id<KeyId>(0);
+  key.digest = crypto::Digest::from_bytes(row.blob(1)).value_or(crypto::Digest());
+  key.tenant = row.id<TenantId>(2);
+  if (!row.is_null(3)) key.project = row.id<ProjectId>(3);
+  // A kind or scope this program does not know gives a key that may do less, never more: public, and without the scope.
+  key.kind = parse_key_kind(row.text(4)).value_or(KeyKind::public_key);
+  key.name = row.text(5);
+  key.scopes = parse_scopes(row.text(6)).value_or(ScopeSet());
+  key.origins = lines_of(row.text(7));
+  key.created_at = row.time(8);
+  key.expires_at = row.time(9);
+  key.revoked_at = optional_time(row, 10);
+  key.last_used_at = optional_time(row, 11);
+  key.last4 = row.text(12);
+  return key;
+}
+
+Result<std::vector<KeyRecord>> list_keys(TenantId tenant, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "
+      "last_used_at, last4 FROM api_keys WHERE tenant_id = $1 ORDER BY created_at DESC, id LIMIT $2"_sql,
+      key_from, tenant, keys_per_tenant_max);
+}
+
+Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "
+      "last_used_at, last4 FROM api_keys WHERE tenant_id = $1 AND id = $2"_sql,
+      key_from, tenant, id);
+}
+
+Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader) {
+  const auto count = PARLEY_TRY(reader.find("SELECT count(*) FROM api_keys WHERE tenant_id = $1"_sql,
+                                            [](const db::Row& row) { return row.integer(0); }, tenant));
+  return count.value_or(0);
+}
+
+Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer) {
+  return writer.run(
+      "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"_sql, tenant, id,
+      now);
+}
+
+Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer) {
+  return writer.run("UPDATE api_keys SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 AND expires_at > $3"_sql,
+                    tenant, id, expires_at);
+}
+
+Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT account_id, role FROM memberships WHERE tenant_id = $1 ORDER BY account_id"_sql,
+      [&](const db::Row& row) {
+        return Membership{.account = row.id<AccountId>(0),
+                          .tenant = tenant,
+                          .role = parse_role(row.text(1)).value_or(Role::viewer)};
+      },
+      tenant);
+}
+
+Result<void> put_member(TenantId tenant, AccountId account, Role role, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("INSERT INTO memberships (account_id, tenant_id, role) VALUES ($2, $1, $3) "
+                        "ON CONFLICT (account_id, tenant_id) DO UPDATE SET role = excluded.role"_sql,
+                        tenant, account, name(role)));
+  return {};
+}
+
+Result<std::int64_t> remove_member(TenantId tenant, AccountId account, db::ControlWriter& writer) {
+  return writer.run("DELETE FROM memberships WHERE tenant_id = $1 AND account_id = $2"_sql, tenant, account);
+}
+
+Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT id, name, created_at FROM tenants WHERE id = $1 AND state = 'active'"_sql,
+      [](const db::Row& row) {
+        return Tenant{.id = row.id<TenantId>(0),
+                      .name = std::string(row.text(1)),
+                      .state = TenantState::active,
+                      .created_at = row.time(2)};
+      },
+      tenant);
+}
+
+Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader) {
+  const auto found = PARLEY_TRY(
+      reader.find("SELECT 1 FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2 AND state = 'active'"_sql,
+                  [](const db::Row&) { return true; }, tenant, project));
+  return found.value_or(false);
+}
+
+Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader) {
+  const auto count = PARLEY_TRY(reader.find("SELECT count(*) FROM projects_by_slug WHERE tenant_id = $1"_sql,
+                                            [](const db::Row& row) { return row.integer(0); }, tenant));
+  return count.value_or(0);
+}
+
+Result<void> revoke_keys(TenantId tenant, std::optional<ProjectId> project, Timestamp now, db::ControlWriter& writer) {
+  if (project) {
+    PARLEY_TRY(writer.run(
+        "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND project_id = $2 AND revoked_at IS NULL"_sql,
+        tenant, *project, now));
+  } else {
+    PARLEY_TRY(writer.run("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL"_sql, tenant,
+                          now));
+  }
+  return {};
+}
+
+Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("DELETE FROM api_keys WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
+  PARLEY_TRY(writer.run("DELETE FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
+  return {};
+}
+
+Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("DELETE FROM api_keys WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM projects_by_slug WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM due WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM trail_open_batches WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM tenants WHERE id = $1"_sql, tenant));
+  return {};
+}
+
+}  // namespace parley::identity::by_tenant

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "parley/base/result.h"
+#include "parley/base/uuid.h"
+#include "parley/db/transaction.h"
+#include "parley/identity/account_store.h"
+#include "parley/identity/key_store.h"
+#include "parley/identity/tenant_store.h"
+
+namespace parley::identity::by_tenant {
+
+/// Everything that reads or changes rows of the control database on behalf of one tenant. There the tenant is an
+/// ordinary column and no policy of the database stands behind a forgotten condition, so these statements are all in
+/// one file, each with the tenant as its first parameter: the file to read when reviewing who can see what.
+
+/// Newest first, at most `keys_per_tenant_max`.
+Result<std::vector<KeyRecord>> list_keys(TenantId tenant, db::ControlReader& reader);
+Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::ControlReader& reader);
+Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader);
+/// Rows changed: none if it does not exist or is revoked already.
+Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer);
+/// Ends the key at the given time unless it ends earlier; rows changed.
+Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer);
+
+Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader);
+Result<void> put_member(TenantId tenant, AccountId account, Role role, db::ControlWriter& writer);
+Result<std::int64_t> remove_member(TenantId tenant, AccountId account, db::ControlWriter& writer);
+
+Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader);
+/// Whether the project is this tenant's, and fully made.
+Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader);
+Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader);
+/// Ends all keys of the tenant, or of one of its projects.
+Result<void> revoke_keys(TenantId tenant, std::optional<ProjectId> project, Timestamp now, db::ControlWriter& writer);
+/// Deletes the project's slug and the keys that were for it alone.
+Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
+/// Deletes every row that names the tenant, the tenant itself last.
+Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer);
+
+/// Columns of api_keys in the order `key_from` reads them.
+KeyRecord key_from(const db::Row& row);
+
+}  // namespace parley::identity::by_tenant
