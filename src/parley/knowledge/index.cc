@@ -1,0 +1,618 @@
+#include "parley/knowledge/index.h"
+
+#include <xapian.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "parley/knowledge/ranking.h"
+#include "parley/knowledge/terms.h"
+
+namespace parley::knowledge {
+namespace {
+
+// Changes with anything that makes stored terms, streams or records mean something else. Part of the format mark, so
+// that an index of another version is rebuilt rather than misread.
+constexpr std::string_view format_version = "parley-index-1";
+constexpr const char* format_key = "format";
+constexpr const char* revision_key = "revision";
+
+constexpr Xapian::valueno stream_slot = 0;
+
+// Words count more where the author chose them to name what follows.
+constexpr Xapian::termcount title_wdf = 2;
+constexpr Xapian::termcount heading_wdf = 2;
+
+// A passage is a few hundred words; a machine-made page can be anything. The rest of it is still found by its words,
+// only not compared word by word.
+constexpr std::size_t stream_words_max = 4'000;
+
+// Xapian refuses terms over 245 bytes (after escaping); longer keys are replaced by a digest.
+constexpr std::size_t key_bytes_max = 200;
+
+constexpr std::size_t candidates_max = 60;    // re-ranked; deeper ones were never relevant enough to matter
+constexpr std::size_t feedback_passages = 8;  // taken to be relevant
+constexpr std::size_t feedback_terms = 30;    // strongest of their words
+constexpr std::size_t frequency_cache_max = 200'000;
+constexpr std::size_t idle_readers_max = 16;  // one per worker that searches at the same time
+
+// Boolean terms begin with a capital letter; stems of words never do.
+std::string key_term(char prefix, std::string_view key) {
+  std::string term(1, prefix);
+  // A NUL counts twice towards Xapian's limit; the digest has none.
+  const bool fits = key.size() <= key_bytes_max && key.find('\0') == std::string_view::npos;
+  if (fits) return term += key;
+  std::uint64_t a = 14695981039346656037ull;
+  std::uint64_t b = 0x9e3779b97f4a7c15ull;
+  for (const char c : key) {
+    a = (a ^ static_cast<std::uint8_t>(c)) * 1099511628211ull;
+    b = std::rotl(b, 7) ^ a;
+  }
+  return term += fmt::format("\x01{:016x}{:016x}{}", a, b, key.size());
+}
+std::string document_term(std::string_view path) { return key_term('D', path); }
+std::string folder_term(std::string_view path) { return key_term('F', path); }
+std::string group_term(std::string_view group) { return key_term('G', group); }
+constexpr const char* unrestricted_term = "U";
+constexpr const char* restricted_term = "R";
+
+void put_number(std::string& out, std::uint64_t n) {
+  for (; n >= 128; n >>= 7) out += static_cast<char>(n | 128);
+  out += static_cast<char>(n);
+}
+void put_text(std::string& out, std::string_view text) {
+  put_number(out, text.size());
+  out += text;
+}
+
+class Reading {
+ public:
+  explicit Reading(std::string_view bytes) : rest_(bytes) {}
+  std::uint64_t number() {
+    std::uint64_t n = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (rest_.empty()) break;
+      const auto byte = static_cast<std::uint8_t>(rest_[0]);
+      rest_.remove_prefix(1);
+      n |= std::uint64_t{byte & 0x7fu} << shift;
+      if (byte < 128) return n;
+    }
+    good_ = false;
+    return 0;
+  }
+  std::string_view text() {
+    const auto size = number();
+    if (!good_ || size > rest_.size()) {
+      good_ = false;
+      return {};
+    }
+    const auto taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  /// A count of things that take at least a byte each: a damaged one cannot ask for more memory than the record has.
+  std::size_t count() {
+    const auto n = number();
+    if (n > rest_.size()) good_ = false;
+    return good_ ? n : 0;
+  }
+  bool good() const { return good_; }
+  bool finished() const { return good_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+void put_record(std::string& out, const Document& document, const Passage& passage) {
+  put_text(out, passage.id);
+  put_text(out, document.path);
+  put_text(out, document.url == document.path ? std::string_view() : std::string_view(document.url));
+  put_text(out, document.title);
+  put_number(out, passage.headings.size());
+  for (const auto& heading : passage.headings) put_text(out, heading);
+  put_text(out, passage.anchor);
+  put_number(out, passage.blocks.size());
+  for (const auto& block : passage.blocks) {
+    out += static_cast<char>(block.kind);
+    put_text(out, block.text);
+  }
+}
+
+bool read_record(std::string_view bytes, Hit& hit) {
+  Reading in(bytes);
+  hit.passage_id = in.text();
+  hit.path = in.text();
+  hit.url = in.text();
+  if (hit.url.empty()) hit.url = hit.path;
+  hit.title = in.text();
+  hit.headings.resize(in.count());
+  for (auto& heading : hit.headings) heading = in.text();
+  hit.anchor = in.text();
+  hit.blocks.resize(in.count());
+  for (auto& block : hit.blocks) {
+    const auto kind = in.number();
+    if (kind > static_cast<std::uint64_t>(BlockKind::code)) return false;
+    block.kind = static_cast<BlockKind>(kind);
+    block.text = in.text();
+  }
+  return in.finished();
+}
+
+void put_word(std::string& stream, std::uint32_t hash) {
+  if constexpr (std::endian::native == std::endian::big) hash = __builtin_bswap32(hash);
+  char bytes[sizeof hash];
+  std::memcpy(bytes, &hash, sizeof hash);
+  stream.append(bytes, sizeof bytes);
+}
+
+/// Turns what Xapian throws into an Error. Called inside a catch block.
+Error translate_exception() {
+  try {
+    throw;
+  } catch (const Xapian::DatabaseLockError& error) {
+    return Error(Code::unavailable, "the search index is in use by another process", error.get_description());
+  } catch (const Xapian::DatabaseModifiedError& error) {
+    return Error(Code::unavailable, "the search index is changing too fast", error.get_description());
+  } catch (const Xapian::Error& error) {
+    const char* system = error.get_error_string();
+    if (system != nullptr && std::string_view(system) == std::strerror(ENOSPC))
+      return Error(Code::storage_full, "the disk is full", error.get_description());
+    if (system != nullptr &&
+        (std::string_view(system) == std::strerror(EMFILE) || std::string_view(system) == std::strerror(ENFILE)))
+      return Error(Code::unavailable, "too many open files", error.get_description());
+    return Error(Code::data_corrupt, "the search index cannot be read and must be rebuilt", error.get_description());
+  } catch (const std::bad_alloc&) {
+    return Error(Code::unavailable, "out of memory");
+  } catch (const std::exception& error) {
+    return Error(Code::internal, "the search index failed", error.what());
+  }
+}
+
+template <class F>
+auto guarded(F&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (...) {
+    return std::unexpected(translate_exception());
+  }
+}
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+
+/// One open view of the last commit, with what it has learnt about word frequencies. Used by one thread at a time.
+struct Reader {
+  Xapian::Database database;
+  Analyzer analyzer;
+  std::uint64_t generation = 0;
+  std::unordered_map<std::string, Xapian::doccount, TextHash, std::equal_to<>> frequencies;
+
+  Xapian::doccount frequency(const std::string& term) {
+    const auto found = frequencies.find(term);
+    if (found != frequencies.end()) return found->second;
+    if (frequencies.size() >= frequency_cache_max) frequencies.clear();
+    const auto count = database.get_termfreq(term);
+    frequencies.emplace(term, count);
+    return count;
+  }
+};
+
+double inverse_frequency(double passages, double with_term) {
+  return std::log(1 + (passages - with_term + 0.5) / (with_term + 0.5));
+}
+
+std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
+  text = text.substr(0, std::min(text.size(), SearchQuery::text_bytes_max));
+  std::vector<QueryTerm> terms;
+  std::unordered_set<std::uint32_t> seen;
+  const auto& tokens = reader.analyzer.analyze(text);
+  const bool only_stop_words = std::ranges::all_of(tokens, [](const Token& token) { return token.word->stop; });
+  for (const auto& token : tokens) {
+    if (token.word->stop && !only_stop_words) continue;
+    if (!seen.insert(token.word->hash).second) continue;
+    terms.push_back({.word = std::string(text.substr(token.begin, token.end - token.begin)),
+                     .stem = token.word->stem,
+                     .hash = token.word->hash,
+                     .part = token.part});
+  }
+  const auto passages = static_cast<double>(reader.database.get_doccount());
+  for (auto& term : terms) {
+    term.passages = reader.frequency(term.stem);
+    term.weight = inverse_frequency(passages, static_cast<double>(term.passages));
+  }
+  if (terms.size() > SearchQuery::terms_max) {
+    auto by_weight = terms;
+    std::ranges::nth_element(by_weight, by_weight.begin() + SearchQuery::terms_max, std::greater(), &QueryTerm::weight);
+    const double least = by_weight[SearchQuery::terms_max].weight;
+    std::size_t kept = 0;
+    std::erase_if(terms, [&](const QueryTerm& term) {
+      return term.weight < least || kept == SearchQuery::terms_max || (++kept, false);
+    });
+  }
+  return terms;
+}
+
+Xapian::Query access_filter(Reader& reader, std::span<const std::string> groups) {
+  // Most projects restrict nothing: then a filter that lets everything through would only cost time.
+  if (reader.frequency(restricted_term) == 0) return Xapian::Query();
+  std::vector<Xapian::Query> allowed{Xapian::Query(unrestricted_term)};
+  for (const auto& group : groups) allowed.emplace_back(group_term(group));
+  return Xapian::Query(Xapian::Query::OP_OR, allowed.begin(), allowed.end());
+}
+
+struct Candidate {
+  Xapian::docid id = 0;
+  double base = 0;
+  double score = 0;
+  std::string stream;
+};
+
+/// Words that set the best passages apart, strongest first: the sum over passages of their share there times how good
+/// the passage is (the relevance model RM1), times inverse frequency.
+std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidate> best,
+                                        std::span<const QueryTerm> question) {
+  struct Seen {
+    double share = 0;
+    int passages = 0;
+  };
+  std::unordered_map<std::string, Seen, TextHash, std::equal_to<>> words;
+  const double top = best.empty() ? 0 : best.front().score;
+  for (const auto& candidate : best) {
+    const double quality = std::exp(4 * (candidate.score - top));  // scores are shares of the question's weight
+    const auto length = static_cast<double>(std::max<std::size_t>(candidate.stream.size() / 4, 20));
+    const auto end = reader.database.termlist_end(candidate.id);
+    for (auto term = reader.database.termlist_begin(candidate.id); term != end; ++term) {
+      const std::string& word = *term;
+      if (!word.empty() && word[0] >= 'A' && word[0] <= 'Z') continue;
+      auto& seen = words[word];
+      seen.share += quality * term.get_wdf() / length;
+      ++seen.passages;
+    }
+  }
+  const auto passages = static_cast<double>(reader.database.get_doccount());
+  std::vector<RankedTerm> terms;
+  for (const auto& [word, seen] : words) {
+    // A word of a single passage would only make that passage like itself.
+    if (seen.passages < 2) continue;
+    const double frequency = reader.frequency(word);
+    const double idf = inverse_frequency(passages, frequency);
+    terms.push_back({hash_of_stem(word), seen.share * idf * idf});
+  }
+  (void)question;
+  std::ranges::sort(terms, [](const RankedTerm& a, const RankedTerm& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.hash < b.hash;
+  });
+  if (terms.size() > feedback_terms) terms.resize(feedback_terms);
+  double total = 0;
+  for (const auto& term : terms) total += term.weight;
+  for (auto& term : terms) term.weight /= total;
+  return terms;
+}
+
+}  // namespace
+
+struct Index::State {
+  std::filesystem::path folder;
+  std::string language;
+  std::string format;
+
+  std::mutex writing;  // guards the two below
+  std::optional<Xapian::WritableDatabase> writer;
+  std::optional<Analyzer> writer_analyzer;
+
+  mutable std::mutex pool;  // guards the two below
+  mutable std::vector<std::unique_ptr<Reader>> idle;
+  std::uint64_t generation = 0;
+
+  bool exists() const {
+    std::error_code ignored;
+    return std::filesystem::exists(folder / "iamglass", ignored) ||
+           (std::filesystem::exists(folder, ignored) && !std::filesystem::is_empty(folder, ignored));
+  }
+
+  Result<> check_format(const Xapian::Database& database) const {
+    const auto found = database.get_metadata(format_key);
+    if (found != format)
+      return fail(Code::data_corrupt, "the search index has another format and must be rebuilt",
+                  fmt::format("expected '{}', found '{}'", format, found));
+    return {};
+  }
+
+  Result<Xapian::WritableDatabase*> open_writer() {
+    if (writer) return &*writer;  // its transaction is open
+    const bool existed = exists();
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return fail(Code::storage_full, "the search index folder cannot be made", error.message());
+    writer.emplace(folder.string(), Xapian::DB_CREATE_OR_OPEN);
+    const bool fresh = !existed || (writer->get_doccount() == 0 && writer->get_metadata(format_key).empty());
+    if (!fresh) PARLEY_TRY(check_format(*writer));
+    // Xapian writes out what it holds after some thousand changes. Inside a transaction that is not a commit.
+    writer->begin_transaction(true);
+    if (fresh) writer->set_metadata(format_key, format);
+    return &*writer;
+  }
+
+  /// Null where nothing was ever committed.
+  Result<std::unique_ptr<Reader>> acquire() const {
+    std::uint64_t current = 0;
+    std::unique_ptr<Reader> reader;
+    {
+      const std::scoped_lock lock(pool);
+      current = generation;
+      if (!idle.empty()) {
+        reader = std::move(idle.back());
+        idle.pop_back();
+      }
+    }
+    if (reader) {
+      if (reader->generation != current) {
+        PARLEY_TRY(refresh(*reader));
+        reader->generation = current;
+      }
+      return reader;
+    }
+    if (!exists()) return nullptr;
+    Xapian::Database database(folder.string());
+    if (database.get_doccount() == 0 && database.get_metadata(format_key).empty()) return nullptr;
+    PARLEY_TRY(check_format(database));
+    auto analyzer = PARLEY_TRY(Analyzer::make(language));
+    return std::make_unique<Reader>(Reader{std::move(database), std::move(analyzer), current, {}});
+  }
+
+  Result<> refresh(Reader& reader) const {
+    if (reader.database.reopen()) reader.frequencies.clear();
+    return check_format(reader.database);
+  }
+
+  void release(std::unique_ptr<Reader> reader) const {
+    if (!reader) return;
+    const std::scoped_lock lock(pool);
+    if (idle.size() < idle_readers_max) idle.push_back(std::move(reader));
+  }
+
+  /// Runs `work(Reader&)` on a reader of the last commit; once more where a commit overtook it. `absent` is the answer
+  /// before the first commit.
+  template <class T, class F>
+  Result<T> read(T absent, F&& work) const {
+    return guarded([&]() -> Result<T> {
+      auto reader = PARLEY_TRY(acquire());
+      if (!reader) return absent;
+      try {
+        Result<T> result = work(*reader);
+        release(std::move(reader));
+        return result;
+      } catch (const Xapian::DatabaseModifiedError&) {
+        PARLEY_TRY(refresh(*reader));
+      }
+      Result<T> result = work(*reader);  // thrown again: unavailable
+      release(std::move(reader));
+      return result;
+    });
+  }
+
+  /// Runs `work(writer)`. After an error the batch is gone, as `commit` promises: half of one must never be committed.
+  template <class F>
+  Result<> write(F&& work) {
+    const std::scoped_lock lock(writing);
+    auto done = guarded([&]() -> Result<> { return work(*PARLEY_TRY(open_writer())); });
+    // Destroying a writer cancels its transaction.
+    if (!done) (void)guarded([&]() -> Result<> { return writer.reset(), Result<>(); });
+    return done;
+  }
+
+  Result<> add(const Document& document, const Passage& passage, std::span<const std::string> groups);
+  Result<SearchResult> search(Reader& reader, const SearchQuery& query) const;
+};
+
+Result<> Index::State::add(const Document& document, const Passage& passage, std::span<const std::string> groups) {
+  Xapian::Document entry;
+  std::string stream;
+  std::size_t streamed = 0;
+  std::unordered_map<std::string, Xapian::termcount, TextHash, std::equal_to<>> counts;
+  const auto add_text = [&](std::string_view text, Xapian::termcount wdf, bool with_stop_words) {
+    for (const auto& token : writer_analyzer->analyze(text)) {
+      if (token.starts_sentence && streamed != 0 && streamed < stream_words_max) put_word(stream, sentence_mark);
+      if (token.word->stop && !with_stop_words) continue;
+      const auto found = counts.find(std::string_view(token.word->stem));
+      if (found == counts.end()) counts.emplace(token.word->stem, wdf);
+      else found->second += wdf;
+      if (streamed++ < stream_words_max) put_word(stream, token.word->hash);
+    }
+  };
+  // Titles are short, so their function words cost nothing, and a title may be made of them.
+  add_text(document.title, title_wdf, true);
+  for (const auto& heading : passage.headings) {
+    if (heading == document.title) continue;
+    add_text(heading, heading_wdf, true);
+  }
+  put_word(stream, body_mark);
+  for (const auto& block : passage.blocks) {
+    add_text(block.text, 1, false);
+    put_word(stream, sentence_mark);
+  }
+  for (const auto& [stem, count] : counts) {
+    if (!stem.empty()) entry.add_term(stem, count);
+  }
+  entry.add_boolean_term(document_term(document.path));
+  for (std::size_t slash = document.path.find('/'); slash != std::string::npos;
+       slash = document.path.find('/', slash + 1)) {
+    entry.add_boolean_term(folder_term(std::string_view(document.path).substr(0, slash)));
+  }
+  if (groups.empty()) {
+    entry.add_boolean_term(unrestricted_term);
+  } else {
+    entry.add_boolean_term(restricted_term);
+    for (const auto& group : groups) entry.add_boolean_term(group_term(group));
+  }
+  entry.add_value(stream_slot, stream);
+  std::string record;
+  put_record(record, document, passage);
+  entry.set_data(record);
+  writer->add_document(entry);
+  return {};
+}
+
+Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& query) const {
+  SearchResult result;
+  result.language = language;
+  auto& database = reader.database;
+  result.passages = database.get_doccount();
+  result.terms = question_terms(reader, query.text);
+  std::vector<Xapian::Query> words;
+  double total_weight = 0;
+  std::vector<RankedTerm> ranked;
+  for (const auto& term : result.terms) {
+    if (!term.part) total_weight += term.weight;
+    ranked.push_back({term.hash, term.weight});
+    if (term.passages != 0) words.emplace_back(term.stem);
+  }
+  if (words.empty() || total_weight <= 0) return result;
+
+  Xapian::Query wanted(Xapian::Query::OP_OR, words.begin(), words.end());
+  if (const auto filter = access_filter(reader, query.allowed_groups); !filter.empty())
+    wanted = Xapian::Query(Xapian::Query::OP_FILTER, wanted, filter);
+  std::string_view prefix = query.path_prefix;
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (!prefix.empty())
+    wanted = Xapian::Query(
+        Xapian::Query::OP_FILTER, wanted,
+        Xapian::Query(Xapian::Query::OP_OR, Xapian::Query(folder_term(prefix)), Xapian::Query(document_term(prefix))));
+
+  const std::size_t last =
+      std::min(query.offset + std::min(query.limit, SearchQuery::results_max), SearchQuery::results_max);
+  if (query.total == SearchQuery::Total::exact) {
+    Xapian::Enquire counting(database);
+    counting.set_query(wanted);
+    counting.set_weighting_scheme(Xapian::BoolWeight());
+    result.total = counting.get_mset(0, 0, database.get_doccount()).get_matches_estimated();
+  }
+  if (last == 0 || query.offset >= last) return result;
+
+  Xapian::Enquire enquire(database);
+  enquire.set_query(wanted);
+  enquire.set_weighting_scheme(Xapian::BM25Weight(query.weights.bm25_k1, 0, 1, query.weights.bm25_b, 0.5));
+  const auto matches = enquire.get_mset(0, static_cast<Xapian::doccount>(std::max(last, candidates_max)));
+  std::vector<Candidate> candidates;
+  candidates.reserve(matches.size());
+  for (auto match = matches.begin(); match != matches.end(); ++match)
+    candidates.push_back({*match, match.get_weight() / total_weight, 0, {}});
+  const RankingWeights& weights = query.weights;
+
+  // Passages below the re-ranked ones keep their order behind them.
+  const std::size_t reranked = std::min(candidates.size(), candidates_max);
+  for (std::size_t i = 0; i < reranked; ++i) {
+    auto& candidate = candidates[i];
+    candidate.stream = database.get_document(candidate.id).get_value(stream_slot);
+    const auto match = match_stream(candidate.stream, ranked);
+    candidate.score = candidate.base + weights.sentence * match.sentence + weights.adjacency * match.adjacency +
+                      weights.coverage * match.coverage + weights.heading * match.heading + weights.root * match.root;
+  }
+  const auto by_score = [](const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+  };
+  const auto best = std::span(candidates).first(reranked);
+  std::ranges::sort(best, by_score);
+  if (weights.feedback > 0 && reranked > 1) {
+    const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)), result.terms);
+    for (auto& candidate : best) candidate.score += weights.feedback * feedback_match(candidate.stream, terms);
+    std::ranges::sort(best, by_score);
+  }
+
+  for (std::size_t i = query.offset; i < candidates.size() && i < last; ++i) {
+    Hit hit;
+    if (!read_record(database.get_document(candidates[i].id).get_data(), hit))
+      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
+    hit.score = i < reranked ? candidates[i].score : candidates[i].base;
+    result.hits.push_back(std::move(hit));
+  }
+  return result;
+}
+
+Index::Index(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Index::Index(Index&&) noexcept = default;
+Index& Index::operator=(Index&&) noexcept = default;
+Index::~Index() = default;  // what was not committed is dropped with the writer's transaction
+
+Result<Index> Index::open(std::filesystem::path folder, std::string_view language) {
+  auto analyzer = PARLEY_TRY(Analyzer::make(language));
+  auto state = std::make_unique<State>();
+  state->folder = std::move(folder);
+  state->language = language;
+  state->format = fmt::format("{} {}", format_version, language);
+  state->writer_analyzer.emplace(std::move(analyzer));
+  PARLEY_TRY(state->read<bool>(true, [](Reader&) -> Result<bool> { return true; }));
+  return Index(std::move(state));
+}
+
+Result<> Index::replace(const Document& document, std::span<const std::string> groups) {
+  return state_->write([&](Xapian::WritableDatabase& writer) -> Result<> {
+    const auto term = document_term(document.path);
+    if (writer.term_exists(term)) writer.delete_document(term);
+    for (const auto& passage : document.passages) PARLEY_TRY(state_->add(document, passage, groups));
+    return {};
+  });
+}
+
+Result<> Index::remove(std::string_view path) {
+  return state_->write([&](Xapian::WritableDatabase& writer) -> Result<> {
+    writer.delete_document(document_term(path));
+    return {};
+  });
+}
+
+Result<> Index::commit(std::uint64_t revision) {
+  PARLEY_TRY(state_->write([&](Xapian::WritableDatabase& writer) -> Result<> {
+    writer.set_metadata(revision_key, fmt::format("{}", revision));
+    writer.commit_transaction();
+    writer.begin_transaction(true);
+    return {};
+  }));
+  const std::scoped_lock lock(state_->pool);
+  ++state_->generation;
+  return {};
+}
+
+Result<std::uint64_t> Index::revision() const {
+  return state_->read<std::uint64_t>(0, [](Reader& reader) -> Result<std::uint64_t> {
+    const auto text = reader.database.get_metadata(revision_key);
+    std::uint64_t value = 0;
+    for (const char c : text) {
+      if (c < '0' || c > '9') return fail(Code::data_corrupt, "the search index must be rebuilt", "bad revision");
+      value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    return value;
+  });
+}
+
+Result<std::uint64_t> Index::passage_count() const {
+  return state_->read<std::uint64_t>(
+      0, [](Reader& reader) -> Result<std::uint64_t> { return reader.database.get_doccount(); });
+}
+
+Result<SearchResult> Index::search(const SearchQuery& query) const {
+  SearchResult absent;
+  absent.language = state_->language;
+  return state_->read<SearchResult>(std::move(absent), [&](Reader& reader) { return state_->search(reader, query); });
+}
+
+Result<> Index::discard(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error) return fail(Code::internal, "the search index folder cannot be removed", error.message());
+  return {};
+}
+
+}  // namespace parley::knowledge
