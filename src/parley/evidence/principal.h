@@ -14,6 +14,7 @@ enum class PrincipalKind : std::uint8_t {
   secret_key,  ///< a server's API key
   public_key,  ///< a key that stands in a page
   visitor,     ///< a person on a page, by a short-lived token
+  local_user,  ///< somebody at this machine's command line; `id` holds their user number
 };
 
 /// Who is calling, as far as their credential says.
@@ -32,6 +33,7 @@ inline std::string owner_name(const Principal& who) {
     case PrincipalKind::secret_key:
     case PrincipalKind::public_key: return "key:" + who.id.to_string();
     case PrincipalKind::visitor: return "visitor:" + who.id.to_string();
+    case PrincipalKind::local_user: return "local_user:" + who.id.to_string();
   }
   std::unreachable();
 }

@@ -22,6 +22,9 @@ class Gate;
 namespace parley::api {
 class Validator;
 }
+namespace parley::server {
+class Installation;
+}
 
 namespace parley {
 
@@ -56,6 +59,18 @@ class Admitted {
   friend class admission::Admission;
   explicit Admitted(Principal who) : who_(std::move(who)) {}
   Principal who_;
+};
+
+/// Somebody who may open the data folder itself, so may do anything with what is in it: whoever runs a command on the
+/// folder, or reaches its server's admin socket and is, by the kernel's word, the same user or root.
+class LocalOperator {
+ public:
+  std::uint32_t uid() const { return uid_; }
+
+ private:
+  friend class server::Installation;
+  explicit LocalOperator(std::uint32_t uid) : uid_(uid) {}
+  std::uint32_t uid_;
 };
 
 /// The caller may do `A` on this project, by this rule. What a handler for `A` takes, and nothing else makes.

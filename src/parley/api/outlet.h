@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <boost/json.hpp>
+
+#include "parley/api/reply.h"
+#include "parley/base/error.h"
+#include "parley/base/uuid.h"
+#include "parley/http/safe_reply.h"
+
+namespace parley::api {
+
+/// The last step of the pipeline and the only maker of what reaches a socket. Adds the security headers and the request
+/// id, and gives errors their one form: {"error":"…","code":"…","request_id":"…"}.
+class Outlet {
+ public:
+  /// Whether clients reach us over TLS: then browsers are told never to come without it.
+  enum class Transport : bool { plain, tls };
+  explicit Outlet(Transport transport) : transport_(transport) {}
+
+  http::SafeReply reply(Reply reply, const RequestId& request) const;
+
+  /// Reads the error's code, public reason and subject; never its operator detail.
+  http::SafeReply error(const Error& error, const RequestId& request,
+                        std::optional<std::chrono::seconds> retry_after = {}) const;
+
+  /// For bytes that never became a request.
+  http::SafeReply refusal(int status) const;
+
+  /// The head of a stream of server-sent events, with what keeps proxies from holding it back.
+  http::SafeReply stream_head(const RequestId& request) const;
+  /// `json` is one serialised value; it holds no raw line break, so one data line carries it.
+  http::SafeChunk event(Literal name, std::string_view json) const;
+  http::SafeChunk error_event(const Error& error, const RequestId& request) const;
+
+  static boost::json::object error_body(const Error& error, const RequestId& request);
+
+ private:
+  Transport transport_;
+};
+
+}  // namespace parley::api

@@ -1,0 +1,310 @@
+#include "parley/api/pipeline.h"
+
+#include <chrono>
+#include <string>
+
+#include "parley/api/error_http.h"
+#include "parley/api/recorder.h"
+#include "parley/api/route.h"
+#include "parley/crypto/random.h"
+#include "parley/identity/authenticator.h"
+#include "parley/identity/project_directory.h"
+#include "parley/log/log.h"
+#include "parley/text/json.h"
+
+
+namespace parley::api {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// What is known of a request so far: for its log line, whatever step it ends at.
+struct Progress {
+  Context context;
+  steady_clock::time_point started = steady_clock::now();
+  const Route* route = nullptr;
+  Principal who;
+  Settled settled;
+  int status = 0;
+};
+
+/// An error with what only a refusal by a limit has.
+struct Refusal {
+  Error error;
+  std::optional<std::chrono::seconds> retry_after;
+};
+
+Refusal by_limit(const admission::Refused& refused) {
+  return {Error(Code::rate_limited, "this limit is used up for now").about(refused.limit), refused.retry_after};
+}
+
+/// Sends deltas as server-sent events. The stream's head goes out with the first one, so that a question which is
+/// refused before that is answered with a status of its own.
+class EventStream final : public chat::DeltaSink {
+ public:
+  EventStream(const Outlet& outlet, http::Exchange& exchange, RequestId request)
+      : outlet_(outlet), exchange_(exchange), request_(request) {}
+
+  bool started() const { return started_; }
+
+  Async<void> delta(std::string text) override {
+    PARLEY_CO_TRY(co_await start());
+    const boost::json::object data{{"text", std::move(text)}};
+    co_return co_await exchange_.write(outlet_.event("delta", boost::json::serialize(data)));
+  }
+
+  Async<void> done(std::string json) {
+    PARLEY_CO_TRY(co_await start());
+    PARLEY_CO_TRY(co_await exchange_.write(outlet_.event("done", json)));
+    co_return co_await exchange_.finish_stream();
+  }
+
+  Async<void> failed(Error error) {
+    PARLEY_CO_TRY(co_await exchange_.write(outlet_.error_event(error, request_)));
+    co_return co_await exchange_.finish_stream();
+  }
+
+ private:
+  Async<void> start() {
+    if (started_) co_return Result<void>();
+    started_ = true;
+    co_return co_await exchange_.start_stream(outlet_.stream_head(request_));
+  }
+
+  const Outlet& outlet_;
+  http::Exchange& exchange_;
+  RequestId request_;
+  bool started_ = false;
+};
+
+bool wants_events(const http::RequestHead& head) {
+  const auto accept = head.header("Accept");
+  return accept && accept->find("text/event-stream") != std::string_view::npos;
+}
+
+bool is_json(const http::RequestHead& head) {
+  const auto type = head.header("Content-Type");
+  if (!type) return false;
+  const auto essence = type->substr(0, type->find(';'));
+  return essence == "application/json" || essence == "application/json ";
+}
+
+std::optional<std::string> slug_in(const Route& route, const Context& context, const boost::json::object& input) {
+  switch (route.slug) {
+    case Route::Slug::none: return std::nullopt;
+    case Route::Slug::in_path: return std::string(context.parameter);
+    case Route::Slug::in_body: {
+      const auto* slug = input.if_contains("project_slug");
+      if (slug && slug->is_string()) return std::string(slug->get_string());
+      return std::nullopt;
+    }
+  }
+  std::unreachable();
+}
+
+asio::awaitable<std::expected<boost::json::object, Refusal>> read_input(http::Exchange& exchange, const Route& route) {
+  const http::RequestHead& head = exchange.head();
+  const auto refuse = [](Error error) { return std::unexpected(Refusal{std::move(error), {}}); };
+  switch (route.input) {
+    case Route::Input::none: co_return boost::json::object();
+    case Route::Input::query: {
+      auto object = query_to_object(head.query);
+      if (!object) co_return refuse(std::move(object).error());
+      co_return std::move(*object);
+    }
+    case Route::Input::body: {
+      // A form or text/plain body is what another site can make a browser send without asking first.
+      if (!is_json(head)) co_return refuse(Error(Code::unsupported, "the body must be application/json"));
+      auto body = co_await exchange.read_body(route.body_bytes_max);
+      if (!body) co_return refuse(std::move(body).error());
+      auto value = text::parse_json(*body);
+      if (!value) co_return refuse(std::move(value).error());
+      auto* object = value->if_object();
+      if (!object) co_return refuse(Error(Code::invalid_argument, "the body must be a JSON object"));
+      co_return std::move(*object);
+    }
+  }
+  std::unreachable();
+}
+
+/// The steps of an action route, in order. Each consumes what the one before has made.
+asio::awaitable<std::expected<Reply, Refusal>> run_action(Services& services, http::Exchange& exchange,
+                                                          Progress& progress, AddressAdmitted from) {
+  const Route& route = *progress.route;
+  const http::RequestHead& head = exchange.head();
+  const auto refuse = [](Error error) { return std::unexpected(Refusal{std::move(error), {}}); };
+
+  // Authenticate. A credential that does not hold is an error, never an anonymous caller.
+  auto caller = co_await services.authenticator.authenticate(head.header("Authorization"));
+  if (!caller) co_return refuse(std::move(caller).error());
+  progress.who = caller->who();
+
+  // Admit. Before anything that costs: the body, the project, the work.
+  auto admitted = services.admission.admit(from, *caller, route.action->cost);
+  if (!admitted) {
+    progress.settled.rule = admitted.error().limit;
+    // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.
+    (void)co_await services.trail.note(progress.context.request, progress.who, route.action->name,
+                                       admitted.error().limit, trail::Decision::refused);
+    co_return std::unexpected(by_limit(admitted.error()));
+  }
+
+  // A caller whom no project could allow does not get to send a body.
+  if (!identity::Gate::worth_reading(*route.action, progress.who, progress.context.from_own_page)) {
+    progress.settled.rule = "no_credential";
+    co_return refuse(Error(Code::unauthenticated, "a credential is needed"));
+  }
+
+  auto input = co_await read_input(exchange, route);
+  if (!input) co_return std::unexpected(std::move(input).error());
+
+  std::optional<ProjectRef> project;
+  if (const auto slug = slug_in(route, progress.context, *input)) {
+    auto found = co_await services.projects.find(*slug);
+    if (!found) co_return refuse(std::move(found).error());
+    project = std::move(*found);
+  }
+
+  // Authorize, validate, handle: route.h, where the action's own types are known.
+  const auto who = progress.who;
+  auto reply = co_await route.perform(services, progress.context, *std::move(admitted), std::move(project),
+                                      *std::move(input), &progress.settled);
+  if (!reply) co_return refuse(std::move(reply).error());
+  // What changes something has put its record into the same transaction; a read is recorded here, in batches.
+  if (route.action->effect == ActionInfo::Effect::reads) {
+    auto noted = co_await services.trail.note(progress.context.request, who, route.action->name, progress.settled.rule,
+                                              trail::Decision::allowed);
+    if (!noted) co_return refuse(std::move(noted).error());
+  }
+  co_return std::move(*reply);
+}
+
+asio::awaitable<std::expected<Reply, Refusal>> run_public(Services& services, http::Exchange& exchange,
+                                                          Progress& progress) {
+  std::string body;
+  if (progress.route->body_bytes_max > 0) {
+    auto read = co_await exchange.read_body(progress.route->body_bytes_max);
+    if (!read) co_return std::unexpected(Refusal{std::move(read).error(), {}});
+    body = std::move(*read);
+  }
+  progress.settled.rule = "public_route";
+  auto reply = co_await progress.route->answer(services, progress.context, std::move(body));
+  if (!reply) co_return std::unexpected(Refusal{std::move(reply).error(), {}});
+  co_return std::move(*reply);
+}
+
+Literal kind_name(PrincipalKind kind) {
+  switch (kind) {
+    case PrincipalKind::anonymous: return "anonymous";
+    case PrincipalKind::secret_key: return "secret_key";
+    case PrincipalKind::public_key: return "public_key";
+    case PrincipalKind::visitor: return "visitor";
+    case PrincipalKind::local_user: return "local_user";
+  }
+  std::unreachable();
+}
+
+/// One line a request, of typed fields only: the route's pattern and not the path, ids and not names.
+void log_request(const Progress& progress, const Error* error) {
+  const auto spent =
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - progress.started).count();
+  const Literal route = progress.route ? progress.route->path : Literal("unknown");
+  log::write(log::Level::info, "request",
+             {{"request_id", progress.context.request},
+              {"method", http::literal_name(progress.context.head->method)},
+              {"route", route},
+              {"status", std::int64_t{progress.status}},
+              {"duration_us", std::int64_t{spent}},
+              {"caller", kind_name(progress.who.kind)},
+              {"user_id", Id<struct AnyTag>(progress.who.id)},
+              {"tenant", progress.who.tenant.value_or(TenantId())},
+              {"rule", progress.settled.rule}});
+  if (error && http_status(error->code()) >= 500) {
+    log::write(log::Level::error, "request_failed",
+               {{"request_id", progress.context.request},
+                {"reason", error->reason()},
+                log::Field::operator_text("detail", error->operator_detail())});
+  }
+}
+
+}  // namespace
+
+namespace detail {
+
+asio::awaitable<Error> refuse(Services& services, const Context& context, const ActionInfo& action, Principal who,
+                              identity::Denied denied) {
+  if (who.tenant) {
+    const auto recorded = co_await services.trail.refused(context.request, who, action.name, denied.rule);
+    if (!recorded) co_return recorded.error();
+  } else {
+    services.trail.count_anonymous_refusal(denied.rule);
+  }
+  co_return std::move(denied.error);
+}
+
+}  // namespace detail
+
+asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
+  const http::RequestHead& head = exchange.head();
+  Progress progress;
+  progress.context.request = crypto::random_id<RequestId>(services.random);
+  progress.context.head = &head;
+
+  // Sec-Fetch-Site is set by the browser and cannot be set by a script. A program can send anything, so this tells
+  // pages apart and is no credential; what it opens is what anybody could read on the page itself.
+  if (head.header("Sec-Fetch-Site") == "same-origin") progress.context.from_own_page = identity::FromOwnPage::yes;
+
+  const auto send_error = [&](const Refusal& refusal) -> http::SafeReply {
+    progress.status = http_status(refusal.error.code());
+    return services.outlet.error(refusal.error, progress.context.request, refusal.retry_after);
+  };
+
+  auto from = services.admission.admit_address(head.peer);
+  if (!from) {
+    auto refusal = by_limit(from.error());
+    co_await exchange.send(send_error(refusal));
+    log_request(progress, nullptr);
+    co_return;
+  }
+
+  Match match = find_route(head.method, head.path);
+  if (!match.route) {
+    Reply reply;
+    if (match.allowed.empty()) {
+      co_await exchange.send(send_error({Error(Code::not_found, "no such address"), {}}));
+    } else {
+      progress.status = 405;
+      reply = Reply::json(405, Outlet::error_body(Error(Code::unsupported, "that method is not offered here"),
+                                                  progress.context.request));
+      reply.headers.push_back({"Allow", match.allowed});
+      co_await exchange.send(services.outlet.reply(std::move(reply), progress.context.request));
+    }
+    log_request(progress, nullptr);
+    co_return;
+  }
+  progress.route = match.route;
+  progress.context.parameter = match.parameter;
+
+  EventStream events(services.outlet, exchange, progress.context.request);
+  const bool streamed = match.route->streams == Route::Streams::yes && wants_events(head);
+  if (streamed) progress.context.deltas = &events;
+
+  auto outcome = match.route->action ? co_await run_action(services, exchange, progress, *std::move(from))
+                                     : co_await run_public(services, exchange, progress);
+
+  if (outcome && streamed) {
+    progress.status = 200;
+    (void)co_await events.done(std::move(outcome->body));
+  } else if (outcome) {
+    progress.status = outcome->status;
+    co_await exchange.send(services.outlet.reply(*std::move(outcome), progress.context.request));
+  } else if (events.started()) {
+    progress.status = http_status(outcome.error().error.code());
+    (void)co_await events.failed(outcome.error().error);
+  } else {
+    co_await exchange.send(send_error(outcome.error()));
+  }
+  log_request(progress, outcome ? nullptr : &outcome.error().error);
+}
+
+}  // namespace parley::api

@@ -1,0 +1,37 @@
+#include "parley/api/recorder.h"
+
+#include "parley/trail/actor.h"
+
+namespace parley::api {
+namespace {
+
+trail::Entry entry(trail::Kind kind, RequestId request, const Principal& who, Literal action, Literal rule,
+                   trail::Decision decision) {
+  const auto object = who.project ? trail::Object("project", *who.project) : trail::Object("tenant", *who.tenant);
+  return {.kind = kind,
+          .actor = trail::actor_of(who),
+          .action = action,
+          .object = object,
+          .decision = decision,
+          .rule = rule,
+          .request = request};
+}
+
+}  // namespace
+
+Async<void> Recorder::refused(RequestId request, Principal who, Literal action, Literal rule) {
+  const auto record = entry(trail::Kind::refusal, request, who, action, rule, trail::Decision::refused);
+  co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
+}
+
+Async<void> Recorder::note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision) {
+  if (!who.tenant) {
+    if (decision == trail::Decision::refused) refusals_.count(rule);
+    co_return Result<void>();
+  }
+  const auto kind = decision == trail::Decision::allowed ? trail::Kind::read : trail::Kind::refusal;
+  const TenantId tenant = *who.tenant;
+  co_return co_await batch_.note(tenant, entry(kind, request, who, action, rule, decision));
+}
+
+}  // namespace parley::api

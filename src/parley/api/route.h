@@ -1,0 +1,141 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <boost/json.hpp>
+
+#include "parley/admission/admission.h"
+#include "parley/api/reply.h"
+#include "parley/api/wire.h"
+#include "parley/chat/ask.h"
+#include "parley/evidence/proofs.h"
+#include "parley/http/message.h"
+#include "parley/identity/gate.h"
+#include "parley/net/async.h"
+
+namespace parley::api {
+
+struct Services;
+
+/// What a handler may know of its request beside its permission and its input.
+struct Context {
+  RequestId request;
+  const http::RequestHead* head = nullptr;  ///< lives as long as the exchange
+  std::string_view parameter;               ///< what stood for {…} in the path, decoded; empty if the path has none
+  identity::FromOwnPage from_own_page = identity::FromOwnPage::no;
+  chat::DeltaSink* deltas = nullptr;  ///< set when the client asked for server-sent events and the action streams
+};
+
+/// How a caller's question was settled before the handler ran; what the log and the trail record.
+struct Settled {
+  Literal rule = "none";
+  std::optional<ProjectRef> project;
+};
+
+/// One line of the route table.
+struct Route {
+  enum class Input : std::uint8_t { none, query, body };
+  enum class Slug : std::uint8_t { none, in_path, in_body };
+
+  http::Method method;
+  Literal path;  ///< at most one segment is a parameter, in braces: "/api/v1/projects/{slug}/"
+  const ActionInfo* action = nullptr;
+  std::string_view public_reason;  ///< for a route that needs no credential: why not. Exactly one of the two is there
+  Input input = Input::none;
+  Slug slug = Slug::none;
+  std::size_t body_bytes_max = 0;
+  enum class Streams : bool { no, yes } streams = Streams::no;
+  boost::json::object (*input_schema)() = nullptr;
+  Literal summary = "";
+
+  /// Authorizes, validates and handles. For an action route.
+  Async<Reply> (*perform)(Services& services, Context context, Admitted caller, std::optional<ProjectRef> project,
+                          boost::json::object input, Settled* settled) = nullptr;
+  /// Handles. For a public route; `body` is empty unless `body_bytes_max` allows one.
+  Async<Reply> (*answer)(Services& services, Context context, std::string body) = nullptr;
+};
+
+/// Says that a route needs no credential, and why that is right.
+struct Public {
+  Literal reason;
+};
+
+/// Checks inputs. The only maker of `Validated`.
+class Validator {
+ public:
+  template <class Wire>
+  static Result<Validated<Wire>> validate(const boost::json::object& input) {
+    return Validated<Wire>(PARLEY_TRY(read_wire<Wire>(input)));
+  }
+};
+
+namespace detail {
+
+/// Records that an identified caller was refused, durably, and returns the error to answer with.
+asio::awaitable<Error> refuse(Services& services, const Context& context, const ActionInfo& action, Principal who,
+                              identity::Denied denied);
+
+template <class A>
+Async<Reply> perform(Services& services, Context context, Admitted caller, std::optional<ProjectRef> project,
+                     boost::json::object input, Settled* settled) {
+  using Permission = typename A::Permission;
+  settled->project = project;
+  auto permit = identity::Gate::authorize<Permission>(caller, std::move(project), context.from_own_page);
+  if (!permit) {
+    settled->rule = permit.error().rule;
+    Error error =
+        co_await refuse(services, context, Permission::info, caller.who(), std::move(permit).error());
+    co_return std::unexpected(std::move(error));
+  }
+  settled->rule = permit->rule();
+  auto validated = Validator::validate<typename A::Input>(input);
+  if (!validated) co_return std::unexpected(std::move(validated).error());
+  co_return co_await A::handle(services, context, *std::move(permit), *std::move(validated));
+}
+
+}  // namespace detail
+
+/// A route that does an action: `A` names its `Permission` (the action), its `Input` (a wire type) and how both arrive.
+template <class A>
+consteval Route action(http::Method method, Literal path) {
+  Route route{.method = method, .path = path};
+  route.action = &A::Permission::info;
+  route.summary = A::Permission::info.summary;
+  route.input = A::input;
+  route.slug = A::slug;
+  route.body_bytes_max = A::body_bytes_max;
+  route.streams = A::streams;
+  route.input_schema = &schema<typename A::Input>;
+  route.perform = &detail::perform<A>;
+  return route;
+}
+
+/// A route that anybody may ask for.
+template <class A>
+consteval Route open(http::Method method, Literal path, Public why) {
+  Route route{.method = method, .path = path};
+  route.public_reason = why.reason.view();
+  route.summary = A::summary;
+  route.body_bytes_max = A::body_bytes_max;
+  route.answer = &A::answer;
+  return route;
+}
+
+/// Every address this program answers. `parley routes`, the API description and the access tests read it too.
+std::span<const Route> routes();
+
+struct Match {
+  const Route* route = nullptr;  ///< none: see `allowed`
+  std::string parameter;
+  std::string allowed;  ///< methods the path has, for 405; empty for a path that is not known
+};
+/// Exact: no other case, no missing slash, no encoded slash finds a route. HEAD finds the GET route.
+Match find_route(http::Method method, std::string_view path);
+
+}  // namespace parley::api

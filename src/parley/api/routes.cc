@@ -1,0 +1,72 @@
+#include <array>
+
+#include "parley/api/actions.h"
+#include "parley/api/route.h"
+#include "parley/text/percent.h"
+
+namespace parley::api {
+namespace {
+
+using http::Method;
+
+// Every address there is. A line says who may: an action names its scope, anything else says why it needs none.
+constexpr std::array table{
+    action<actions::SendMessage>(Method::post, "/api/v1/chats/"),
+    action<actions::GetProject>(Method::get, "/api/v1/projects/{slug}/"),
+    action<actions::Search>(Method::get, "/api/v1/projects/{slug}/search/"),
+    action<actions::CreateVisitor>(Method::post, "/api/v1/visitors/"),
+
+    open<pages::Liveness>(Method::get, "/healthz", Public{"says only that the process runs"}),
+    open<pages::Readiness>(Method::get, "/readyz", Public{"says only yes or no, for load balancers"}),
+    open<pages::Description>(Method::get, "/openapi.json", Public{"the same for everybody, in the source too"}),
+    open<pages::Home>(Method::get, "/", Public{"a fixed page"}),
+    open<pages::Demo>(Method::get, "/demo/{slug}", Public{"a fixed page; what it asks for is checked when asked"}),
+    open<pages::Asset>(Method::get, "/assets/{name}", Public{"files of the program, the same for everybody"}),
+    open<pages::SetUpForm>(Method::get, "/setup", Public{"a fixed page; its form needs the one-time token"}),
+    open<pages::SetUp>(Method::post, "/setup", Public{"guarded by the one-time set-up token in its body"}),
+};
+
+consteval bool every_route_has_exactly_one_access_rule() {
+  for (const Route& route : table)
+    if ((route.action != nullptr) == !route.public_reason.empty()) return false;
+  return true;
+}
+static_assert(every_route_has_exactly_one_access_rule());
+
+constexpr std::string_view method_name(Method method) { return http::name(method); }
+
+/// Whether `path` is an address of `pattern`; sets `parameter` to what stands for {…}, still encoded.
+bool matches(std::string_view pattern, std::string_view path, std::string_view& parameter) {
+  const auto open_brace = pattern.find('{');
+  if (open_brace == std::string_view::npos) return pattern == path;
+  const std::string_view before = pattern.substr(0, open_brace);
+  const std::string_view after = pattern.substr(pattern.find('}') + 1);
+  if (path.size() < before.size() + after.size() + 1 || !path.starts_with(before) || !path.ends_with(after)) return false;
+  parameter = path.substr(before.size(), path.size() - before.size() - after.size());
+  return parameter.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return table; }
+
+Match find_route(Method method, std::string_view path) {
+  const Method wanted = method == Method::head ? Method::get : method;
+  Match match;
+  for (const Route& route : table) {
+    std::string_view parameter;
+    if (!matches(route.path.view(), path, parameter)) continue;
+    if (route.method == wanted) {
+      auto decoded = text::decode_path_segment(parameter);
+      // A slash or a control character in disguise is no parameter of ours.
+      if (!decoded || decoded->find('/') != std::string::npos) return {};
+      return {.route = &route, .parameter = *std::move(decoded), .allowed = {}};
+    }
+    if (!match.allowed.empty()) match.allowed += ", ";
+    match.allowed += method_name(route.method);
+    if (route.method == Method::get) match.allowed += ", HEAD";
+  }
+  return match;
+}
+
+}  // namespace parley::api

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "parley/base/time.h"
+
+namespace parley::admission {
+class Admission;
+}
+namespace parley::chat {
+class Turns;
+}
+namespace parley::crypto {
+class Random;
+}
+namespace parley::identity {
+class Authenticator;
+class ProjectDirectory;
+class SetUp;
+class TenantDoor;
+class VisitorTokens;
+}  // namespace parley::identity
+namespace parley::knowledge {
+class Library;
+}
+
+namespace parley::api {
+
+class Outlet;
+class Recorder;
+class WebFiles;
+
+/// What the server tells of itself to `/readyz`.
+class Health {
+ public:
+  virtual ~Health() = default;
+  /// False while a part that answers depend on does not work, or while stopping.
+  virtual bool ready() const = 0;
+};
+
+/// What handlers work with. Wired once, in `server/`; outlives every request.
+struct Services {
+  const Clock& clock;
+  crypto::Random& random;
+  const Outlet& outlet;
+  admission::Admission& admission;
+  identity::Authenticator& authenticator;
+  identity::ProjectDirectory& projects;
+  identity::TenantDoor& door;
+  const identity::VisitorTokens& visitor_tokens;
+  identity::SetUp& set_up;
+  Recorder& trail;
+  knowledge::Library& library;
+  chat::Turns& turns;
+  const WebFiles& web;
+  const Health& health;
+};
+
+}  // namespace parley::api

@@ -1,0 +1,48 @@
+#include "parley/api/wire.h"
+
+#include "parley/text/percent.h"
+#include "parley/text/utf8.h"
+
+namespace parley::api {
+namespace detail {
+
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::string& to) {
+  const auto* value = from.if_string();
+  if (!value) return fail(Error(Code::invalid_argument, "must be text").about(name));
+  if (rule.required == Required::yes && value->empty())
+    return fail(Error(Code::invalid_argument, "must not be empty").about(name));
+  // Bytes first: a text of more than four bytes for each allowed code point is too long without counting.
+  if (value->size() > rule.length_max * 4 || text::length_in_code_points(*value) > rule.length_max)
+    return fail(Error(Code::invalid_argument, "is too long").about(name));
+  to.assign(value->begin(), value->end());
+  return {};
+}
+
+Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, bool& to) {
+  const auto* value = from.if_bool();
+  if (!value) return fail(Error(Code::invalid_argument, "must be true or false").about(name));
+  to = *value;
+  return {};
+}
+
+boost::json::object schema_of(const FieldRule& rule, const std::string*) {
+  return {{"type", "string"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
+}
+
+boost::json::object schema_of(const FieldRule& rule, const bool*) {
+  return {{"type", "boolean"}, {"description", rule.doc.view()}};
+}
+
+}  // namespace detail
+
+Result<boost::json::object> query_to_object(std::string_view query) {
+  boost::json::object object;
+  const auto parameters = PARLEY_TRY(text::parse_query(query));
+  for (const auto& [name, value] : parameters) {
+    if (object.contains(name)) return fail(Code::invalid_argument, "a query parameter was sent twice");
+    object.emplace(name, value);
+  }
+  return object;
+}
+
+}  // namespace parley::api

@@ -1,0 +1,172 @@
+#include "parley/cli/command_line.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+namespace parley::cli {
+
+std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::string>& arguments,
+                                                         const std::filesystem::path& folder) {
+  CommandLine line;
+  std::string data = "parley_data";
+  const auto absolute = [&](const std::filesystem::path& path) {
+    return path.empty() || path.is_absolute() ? path : (folder / path).lexically_normal();
+  };
+
+  CLI::App app("Parley: answers from your documentation, with its sources", "parley");
+  app.require_subcommand(1);
+  app.fallthrough();  // --data and --json may stand behind the command, too
+  app.set_version_flag("--version", PARLEY_VERSION);
+  app.add_option("--data", data, "Data folder (default ./parley_data)");
+  app.add_flag("--json", line.json, "Print the result as JSON");
+
+  // Each subcommand fills its own struct; the last one parsed is the command.
+  const auto bind = [&]<class C>(CLI::App* sub, std::shared_ptr<C> command) {
+    sub->callback([&line, command] { line.command = *command; });
+    return command;
+  };
+  const auto group = [&](const char* name, const char* what) {
+    auto* sub = app.add_subcommand(name, what);
+    sub->require_subcommand(1);
+    return sub;
+  };
+
+  {
+    auto* sub = app.add_subcommand("serve", "Answer over HTTP");
+    auto c = bind(sub, std::make_shared<Serve>());
+    sub->add_option("--listen", c->listen, "ADDRESS:PORT (default 127.0.0.1:8080)");
+    sub->add_option("--tls-cert", c->tls_cert, "Certificate chain, PEM; read again when it changes");
+    sub->add_option("--tls-key", c->tls_key, "Its private key, PEM");
+    sub->add_flag("--demo", c->demo, "Make a project of Parley's own documentation");
+  }
+  {
+    auto* tenant = group("tenant", "Organisations");
+    auto* create = tenant->add_subcommand("create", "Make one");
+    auto c = bind(create, std::make_shared<TenantCreate>());
+    create->add_option("NAME", c->name)->required();
+    bind(tenant->add_subcommand("list", "List them"), std::make_shared<TenantList>());
+  }
+  {
+    auto* project = group("project", "Projects of an organisation");
+    auto* create = project->add_subcommand("create", "Make one");
+    auto c = bind(create, std::make_shared<ProjectCreate>());
+    create->add_option("--tenant", c->tenant, "Name or id of the organisation")->required();
+    create->add_option("--name", c->name, "What people call it")->required();
+    create->add_option("--slug", c->slug, "Its name in addresses (default: ten random characters)");
+    create->add_flag("--private", c->is_private, "Everything needs a credential");
+    auto* list = project->add_subcommand("list", "List them");
+    auto l = bind(list, std::make_shared<ProjectList>());
+    list->add_option("--tenant", l->tenant, "Name or id of the organisation")->required();
+  }
+  {
+    auto* sub = app.add_subcommand("ingest", "Read documents into a project");
+    auto c = bind(sub, std::make_shared<Ingest>());
+    sub->add_option("--project", c->project, "Slug")->required();
+    sub->add_option("--base-url", c->base_url, "Where the documents are published, for links in citations");
+    sub->add_option("PATH", c->paths, "Files and folders")->required();
+  }
+  {
+    auto* sub = app.add_subcommand("search", "Search a project");
+    auto c = bind(sub, std::make_shared<Search>());
+    sub->add_option("--project", c->project, "Slug")->required();
+    sub->add_option("WORDS", c->words)->required();
+  }
+  {
+    auto* sub = app.add_subcommand("ask", "Ask a project a question");
+    auto c = bind(sub, std::make_shared<Ask>());
+    sub->add_option("--project", c->project, "Slug")->required();
+    sub->add_option("QUESTION", c->question)->required();
+  }
+  {
+    auto* sub = app.add_subcommand("eval", "Measure answers against a file of questions");
+    auto c = bind(sub, std::make_shared<Eval>());
+    sub->add_option("--project", c->project, "Slug")->required();
+    sub->add_option("FILE", c->file, "Lines of JSON: id, question, relevant, answers")->required();
+  }
+  {
+    auto* key = group("key", "API keys");
+    auto* create = key->add_subcommand("create", "Make one; it is shown once");
+    auto c = bind(create, std::make_shared<KeyCreate>());
+    create->add_option("--project", c->project, "Slug")->required();
+    create->add_option("--scopes", c->scopes, "Comma-separated, e.g. project_read,chat_create")->required();
+    create->add_option("--kind", c->kind, "secret or public")->check(CLI::IsMember({"secret", "public"}));
+    create->add_option("--name", c->name, "To tell it from others");
+    create->add_option("--origin", c->origins, "Site a public key may be used on; may be repeated");
+    create->add_option("--expires", c->expires, "90d, 12h, 30s (default and most: 90d)");
+    auto* list = key->add_subcommand("list", "List a project's keys");
+    auto l = bind(list, std::make_shared<KeyList>());
+    list->add_option("--project", l->project, "Slug")->required();
+    auto* revoke = key->add_subcommand("revoke", "End one at once");
+    auto r = bind(revoke, std::make_shared<KeyRevoke>());
+    revoke->add_option("ID", r->id)->required();
+    auto* rotate = key->add_subcommand("rotate", "Make its successor");
+    auto o = bind(rotate, std::make_shared<KeyRotate>());
+    rotate->add_option("ID", o->id)->required();
+    rotate->add_option("--overlap", o->overlap, "How long the old one goes on working (default 24h)");
+  }
+  bind(app.add_subcommand("routes", "Every address and who may use it"), std::make_shared<Routes>());
+  {
+    auto* trail = group("trail", "The record of who did what");
+    auto* verify = trail->add_subcommand("verify", "Find any changed, removed or reordered record");
+    auto c = bind(verify, std::make_shared<TrailVerify>());
+    verify->add_option("--tenant", c->tenant, "Name or id of the organisation (default: all)");
+    verify->add_option("--head", c->head, "A head noted earlier: finds a cut tail, too");
+    auto* show = trail->add_subcommand("show", "The latest records");
+    auto s = bind(show, std::make_shared<TrailShow>());
+    show->add_option("--tenant", s->tenant, "Name or id of the organisation")->required();
+    show->add_option("--count", s->count, "How many (default 50)")->check(CLI::Range(1, 10'000));
+  }
+  {
+    auto* migrate = group("migrate", "The shape of the store");
+    bind(migrate->add_subcommand("status", "Which migrations are applied"), std::make_shared<MigrateStatus>());
+    bind(migrate->add_subcommand("up", "Apply them to every organisation; takes a backup first"),
+         std::make_shared<MigrateUp>());
+  }
+  {
+    auto* sub = app.add_subcommand("backup", "Copy everything, while serving");
+    auto c = bind(sub, std::make_shared<Backup>());
+    sub->add_option("FOLDER", c->to, "Made if it is not there; must be empty")->required();
+  }
+  {
+    auto* sub = app.add_subcommand("restore", "Make the data folder from a backup");
+    auto c = bind(sub, std::make_shared<Restore>());
+    sub->add_option("FOLDER", c->from)->required();
+    sub->add_flag("--verify", c->verify, "Only check that the backup is whole");
+  }
+  bind(app.add_subcommand("doctor", "Look for what is wrong with this installation"), std::make_shared<Doctor>());
+  bind(group("selftest", "Prove promises on this installation")
+           ->add_subcommand("tenancy", "That a query cannot reach another organisation"),
+       std::make_shared<SelftestTenancy>());
+
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    const int status = app.exit(error, out, err);
+    return std::unexpected(NoCommand{out.str() + err.str(), status == 0 ? 0 : 2});
+  }
+
+  line.data = absolute(data);
+  std::visit(
+      [&]<class C>(C& command) {
+        if constexpr (std::is_same_v<C, Serve>) {
+          command.tls_cert = absolute(command.tls_cert);
+          command.tls_key = absolute(command.tls_key);
+        } else if constexpr (std::is_same_v<C, Ingest>) {
+          for (auto& path : command.paths) path = absolute(path);
+        } else if constexpr (std::is_same_v<C, Eval>) {
+          command.file = absolute(command.file);
+        } else if constexpr (std::is_same_v<C, Backup>) {
+          command.to = absolute(command.to);
+        } else if constexpr (std::is_same_v<C, Restore>) {
+          command.from = absolute(command.from);
+        }
+      },
+      line.command);
+  return line;
+}
+
+}  // namespace parley::cli

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "parley/base/uuid.h"
+
+namespace parley::cli {
+
+// What each command was given. Paths are absolute already, in the folder the command was typed in.
+
+struct Serve {
+  std::optional<std::string> listen;
+  std::filesystem::path tls_cert, tls_key;
+  bool demo = false;
+};
+struct TenantCreate {
+  std::string name;
+};
+struct TenantList {};
+struct ProjectCreate {
+  std::string tenant, name, slug;
+  bool is_private = false;
+};
+struct ProjectList {
+  std::string tenant;
+};
+struct Ingest {
+  std::string project, base_url;
+  std::vector<std::filesystem::path> paths;
+};
+struct Search {
+  std::string project, words;
+};
+struct Ask {
+  std::string project, question;
+};
+struct Eval {
+  std::string project;
+  std::filesystem::path file;
+};
+struct KeyCreate {
+  std::string project, scopes, kind = "secret", name, expires = "90d";
+  std::vector<std::string> origins;
+};
+struct KeyList {
+  std::string project;
+};
+struct KeyRevoke {
+  std::string id;
+};
+struct KeyRotate {
+  std::string id, overlap = "24h";
+};
+struct Routes {};
+struct TrailVerify {
+  std::string tenant, head;
+};
+struct TrailShow {
+  std::string tenant;
+  int count = 50;
+};
+struct MigrateStatus {};
+struct MigrateUp {};
+struct Backup {
+  std::filesystem::path to;
+};
+struct Restore {
+  std::filesystem::path from;
+  bool verify = false;
+};
+struct Doctor {};
+struct SelftestTenancy {};
+
+using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectList, Ingest, Search, Ask, Eval,
+                             KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailShow, MigrateStatus,
+                             MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+
+struct CommandLine {
+  std::filesystem::path data;
+  bool json = false;
+  Command command;
+};
+
+/// Why there is no command: text to print and the status to exit with (0 for --help).
+struct NoCommand {
+  std::string text;
+  int status = 2;
+};
+
+/// Reads what was typed in `folder`, without the program's name.
+std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::string>& arguments,
+                                                         const std::filesystem::path& folder);
+
+}  // namespace parley::cli

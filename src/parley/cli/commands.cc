@@ -1,0 +1,491 @@
+#include "parley/cli/commands.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "parley/api/actions.h"
+#include "parley/api/openapi.h"
+#include "parley/cli/backup.h"
+#include "parley/cli/doctor.h"
+#include "parley/cli/selftest.h"
+#include "parley/identity/gate.h"
+#include "parley/knowledge/eval.h"
+#include "parley/text/utf8.h"
+#include "parley/trail/verify.h"
+
+namespace parley::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+using server::Installation;
+using server::Output;
+
+/// What a command works with. `print` shows a result in one of its two forms.
+struct Shell {
+  Installation& at;
+  Output& output;
+  bool as_json;
+  std::uint32_t uid;
+
+  template <class Text>
+  void print(const json::value& value, Text text) const {
+    output.out(as_json ? json::serialize(value) + "\n" : std::string(text()));
+  }
+};
+
+/// A tenant by its name or id.
+Result<identity::Tenant> load_tenant(const Shell& shell, const std::string& name_or_id) {
+  if (const auto id = TenantId::parse(name_or_id)) return shell.at.wait(shell.at.tenants->load(*id));
+  auto found = PARLEY_TRY(shell.at.wait(shell.at.tenants->find_by_name(name_or_id)));
+  if (!found) return fail(Code::not_found, "no such organisation", name_or_id);
+  return *std::move(found);
+}
+
+Result<ProjectRef> load_project(const Shell& shell, const std::string& slug) {
+  auto found = PARLEY_TRY(shell.at.wait(shell.at.projects->find(slug)));
+  if (!found) return fail(Code::not_found, "no such project", slug);
+  return *std::move(found);
+}
+
+/// Puts an operator's deed on the tenant's trail.
+Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, trail::Object object) {
+  return shell.at.wait(shell.at.trail->append_now(shell.at.store->tenant(tenant),
+                                                  {.kind = trail::Kind::operation,
+                                                   .actor = trail::Actor::local_user(shell.uid),
+                                                   .action = action,
+                                                   .object = std::move(object),
+                                                   .decision = trail::Decision::allowed,
+                                                   .rule = "command_line",
+                                                   .request = {}}));
+}
+
+Result<int> run(const Shell& shell, const TenantCreate& command) {
+  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.tenants->create(command.name)));
+  PARLEY_TRY(record(shell, tenant.id, "tenant.create", trail::Object("tenant", tenant.id)));
+  shell.print(json::object{{"id", tenant.id.to_string()}, {"name", tenant.name}},
+              [&] { return fmt::format("created organisation {} ({})\n", tenant.name, tenant.id.to_string()); });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const TenantList&) {
+  const auto tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
+  json::array rows;
+  std::string text;
+  for (const auto& tenant : tenants) {
+    rows.push_back(json::object{{"id", tenant.id.to_string()}, {"name", tenant.name}});
+    text += fmt::format("{}  {}\n", tenant.id.to_string(), tenant.name);
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const ProjectCreate& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  identity::NewProject wanted{.name = command.name, .slug = command.slug};
+  wanted.visibility =
+      command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
+  const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
+  PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("project", project.id)));
+  shell.print(json::object{{"id", project.id.to_string()},
+                           {"slug", project.slug},
+                           {"name", project.name},
+                           {"is_private", command.is_private}},
+              [&] { return fmt::format("created project {} (slug {})\n", project.name, project.slug); });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const ProjectList& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto session = shell.at.store->tenant(tenant.id);
+  const auto projects =
+      PARLEY_TRY(session.read_blocking([](db::TenantReader& reader) { return identity::list_projects(reader); }));
+  json::array rows;
+  std::string text;
+  for (const auto& project : projects) {
+    rows.push_back(json::object{{"id", project.id.to_string()}, {"slug", project.slug}, {"name", project.name}});
+    text += fmt::format("{:<24} {}\n", project.slug, project.name);
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+/// A bar that redraws its line on a terminal; silent elsewhere, where lines would only pile up.
+class ProgressBar {
+ public:
+  explicit ProgressBar(Output& output) : output_(output) {}
+  void show(std::size_t done, std::size_t total) {
+    if (!output_.is_terminal() || total == 0) return;
+    constexpr std::size_t width = 30;
+    const std::size_t filled = done * width / total;
+    if (filled == drawn_ && done != total) return;
+    drawn_ = filled;
+    output_.err(fmt::format("\r[{}{}] {}/{} documents", std::string(filled, '#'), std::string(width - filled, '.'), done,
+                            total));
+    if (done == total) output_.err("\n");
+  }
+
+ private:
+  Output& output_;
+  std::size_t drawn_ = SIZE_MAX;
+};
+
+Result<int> run(const Shell& shell, const Ingest& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  ProgressBar bar(shell.output);
+  knowledge::IngestRequest request{.paths = command.paths, .base_url = command.base_url};
+  const auto report = PARLEY_TRY(shell.at.library->ingest(
+      identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project), request, [&](const knowledge::IngestProgress& progress) {
+        bar.show(progress.files_done, progress.files_total);
+        return !shell.output.cancelled();
+      }));
+  PARLEY_TRY(record(shell, project.tenant, "project.ingest", trail::Object("project", project.project)));
+  json::array skipped;
+  for (const auto& file : report.skipped) {
+    skipped.push_back(json::object{{"path", file.path}, {"reason", file.reason}});
+    shell.output.err(fmt::format("skipped {}: {}\n", file.path, file.reason));
+  }
+  shell.print(json::object{{"added", report.added},
+                           {"changed", report.changed},
+                           {"unchanged", report.unchanged},
+                           {"removed", report.removed},
+                           {"passages", report.passages},
+                           {"skipped", std::move(skipped)}},
+              [&] {
+                return fmt::format("{} added, {} changed, {} unchanged, {} removed, {} skipped; {} passages\n",
+                                   report.added, report.changed, report.unchanged, report.removed,
+                                   report.skipped.size(), report.passages);
+              });
+  // A file that could not be read is a failure somebody must see, though everything else is in.
+  return report.skipped.empty() ? 0 : 1;
+}
+
+Result<int> run(const Shell& shell, const Search& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto hits = PARLEY_TRY(shell.at.wait(shell.at.library->search(
+      identity::Gate::authorize<api::SearchProject>(shell.at.local_operator(shell.uid), project), command.words)));
+  json::array results;
+  std::string text;
+  for (const auto& hit : hits) {
+    results.push_back(json::object{{"title", hit.title},
+                                   {"page_title", hit.page_title},
+                                   {"url", hit.url},
+                                   {"fragment", hit.fragment},
+                                   {"score", hit.score}});
+    text += fmt::format("{}\n  {}\n  {}\n", hit.title, hit.url, hit.fragment);
+  }
+  if (hits.empty()) text = "nothing found\n";
+  shell.print(json::object{{"results", std::move(results)}}, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const Ask& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto message_length = text::length_in_code_points(command.question);
+  if (message_length == 0 || message_length > chat::message_length_max)
+    return fail(Code::invalid_argument, "a question has 1 to 1000 characters");
+  chat::Question question{.message = Untrusted<>(command.question, Origin::user),
+                          .chat = {},
+                          .page_url = {},
+                          .email = {},
+                          .metadata = "command_line",
+                          .request = RequestId()};
+  const auto found = PARLEY_TRY(shell.at.wait(shell.at.turns->ask(
+      identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project), std::move(question), nullptr)));
+  json::array citations;
+  std::string text = found.text + "\n";
+  int number = 0;
+  for (const auto& c : found.citations) {
+    citations.push_back(json::object{{"title", c.title}, {"url", c.url}, {"quote", c.quote}});
+    text += fmt::format("\n[{}] {}\n    {}\n", ++number, c.title, c.url);
+  }
+  shell.print(json::object{{"answered", found.answered},
+                           {"answer", found.text},
+                           {"citations", std::move(citations)},
+                           {"chat_uuid", found.chat.to_string()}},
+              [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const Eval& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  std::ifstream file(command.file);
+  if (!file) return fail(Code::not_found, "the file of questions cannot be read", command.file.string());
+  const auto report = PARLEY_TRY(shell.at.library->evaluate(
+      identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project), file));
+  shell.print(knowledge::to_json(report), [&] { return knowledge::to_text(report); });
+  return 0;
+}
+
+json::object describe(const identity::KeyRecord& key) {
+  json::object object{{"id", key.id.to_string()},
+                      {"name", key.name},
+                      {"kind", identity::name(key.kind)},
+                      {"last4", key.last4},
+                      {"created_at", to_rfc3339(key.created_at)},
+                      {"expires_at", to_rfc3339(key.expires_at)}};
+  json::array scopes;
+  for (const auto& info : all_scopes())
+    if (key.scopes.contains(info.scope)) scopes.emplace_back(info.name.view());
+  object["scopes"] = std::move(scopes);
+  if (key.revoked_at) object["revoked_at"] = to_rfc3339(*key.revoked_at);
+  if (key.last_used_at) object["last_used_at"] = to_rfc3339(*key.last_used_at);
+  return object;
+}
+
+void print_created(const Shell& shell, const identity::CreatedKey& created) {
+  json::object object = describe(created.record);
+  object["key"] = created.text.reveal();
+  shell.print(object, [&] {
+    return fmt::format("{}\n\nThis is the only time the key is shown. id {}, until {}.\n", created.text.reveal(),
+                       created.record.id.to_string(), to_rfc3339(created.record.expires_at));
+  });
+}
+
+Result<int> run(const Shell& shell, const KeyCreate& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto lifetime = parse_duration(command.expires);
+  if (!lifetime) return fail(Code::invalid_argument, "--expires takes a time such as 90d, 12h or 30s");
+  identity::NewKey wanted{.tenant = project.tenant,
+                          .project = project.project,
+                          .kind = command.kind == "public" ? identity::KeyKind::public_key : identity::KeyKind::secret,
+                          .name = command.name,
+                          .scopes = PARLEY_TRY(parse_scopes(command.scopes)),
+                          .origins = command.origins,
+                          .lifetime = *lifetime};
+  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->create(std::move(wanted))));
+  PARLEY_TRY(record(shell, project.tenant, "key.create", trail::Object("key", created.record.id)));
+  print_created(shell, created);
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const KeyList& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto keys = PARLEY_TRY(shell.at.wait(shell.at.keys->list(project.tenant)));
+  json::array rows;
+  std::string text;
+  for (const auto& key : keys) {
+    if (key.project && *key.project != project.project) continue;
+    rows.push_back(describe(key));
+    text += fmt::format("{}  …{}  {:<6}  until {}  {}{}\n", key.id.to_string(), key.last4, identity::name(key.kind),
+                        to_rfc3339(key.expires_at), key.scopes.to_string(), key.revoked_at ? "  (revoked)" : "");
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<KeyId> parse_key_id(const std::string& text) {
+  const auto id = KeyId::parse(text);
+  if (!id) return fail(Code::invalid_argument, "a key is named by its id, not by its text");
+  return *id;
+}
+
+Result<int> run(const Shell& shell, const KeyRevoke& command) {
+  const auto id = PARLEY_TRY(parse_key_id(command.id));
+  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(id)));
+  PARLEY_TRY(record(shell, tenant, "key.revoke", trail::Object("key", id)));
+  PARLEY_TRY(shell.at.wait(shell.at.keys->revoke(tenant, id)));
+  shell.print(json::object{{"id", command.id}, {"revoked", true}}, [] { return "revoked\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const KeyRotate& command) {
+  const auto id = PARLEY_TRY(parse_key_id(command.id));
+  const auto overlap = parse_duration(command.overlap);
+  if (!overlap) return fail(Code::invalid_argument, "--overlap takes a time such as 24h");
+  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(id)));
+  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(tenant, id, *overlap)));
+  PARLEY_TRY(record(shell, tenant, "key.rotate", trail::Object("key", id)));
+  print_created(shell, created);
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const Routes&) {
+  const auto rows = api::routes_json();
+  std::string text;
+  for (const auto& row : rows) {
+    const auto& r = row.as_object();
+    const auto* scope = r.if_contains("scope");
+    text += fmt::format("{:<7} {:<36} {}\n", std::string_view(r.at("method").as_string()),
+                        std::string_view(r.at("path").as_string()),
+                        scope ? std::string(scope->as_string())
+                              : "public: " + std::string(r.at("public_reason").as_string()));
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const TrailVerify& command) {
+  std::optional<crypto::Digest> head;
+  if (!command.head.empty()) {
+    head = crypto::Digest::parse_hex(command.head);
+    if (!head) return fail(Code::invalid_argument, "--head takes 64 hexadecimal digits");
+  }
+  std::vector<identity::Tenant> tenants;
+  if (command.tenant.empty()) tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
+  else tenants.push_back(PARLEY_TRY(load_tenant(shell, command.tenant)));
+
+  json::array rows;
+  std::string text;
+  bool whole = true;
+  bool head_seen = false;
+  for (const auto& tenant : tenants) {
+    // A head belongs to one tenant's chain, so with several it is looked for in each and must be in one.
+    const auto session = shell.at.store->tenant(tenant.id);
+    const auto report = PARLEY_TRY(session.read_blocking([&](db::TenantReader& reader) {
+      return trail::verify(reader, command.tenant.empty() ? std::nullopt : head);
+    }));
+    if (head && command.tenant.empty()) {
+      const auto again = PARLEY_TRY(
+          session.read_blocking([&](db::TenantReader& reader) { return trail::verify(reader, head); }));
+      head_seen = head_seen || again.head == trail::HeadVerdict::found || again.head == trail::HeadVerdict::lost_epoch;
+    }
+    whole = whole && report.whole();
+    json::array chains;
+    for (const auto& chain : report.chains) {
+      chains.push_back(json::object{{"node", chain.node},
+                                    {"records", chain.records},
+                                    {"head", chain.head.hex()},
+                                    {"damage", trail::name(chain.damage)},
+                                    {"broken_at", chain.broken_at}});
+      text += fmt::format("{}: {} records, head {}", tenant.name, chain.records, chain.head.hex());
+      if (chain.damage != trail::Damage::none)
+        text += fmt::format(", {} at record {}", trail::name(chain.damage), chain.broken_at);
+      text += '\n';
+    }
+    rows.push_back(json::object{{"tenant", tenant.id.to_string()},
+                                {"records", report.records},
+                                {"whole", report.whole()},
+                                {"damage", trail::name(report.damage())},
+                                {"chains", std::move(chains)}});
+  }
+  if (head && command.tenant.empty() && !head_seen) {
+    whole = false;
+    text += "the head that was asked for is in no chain: the newest records are missing\n";
+  }
+  if (whole && !head) text += "whole as far as it goes; only a head noted earlier shows that no tail was cut (--head)\n";
+  shell.print(json::object{{"whole", whole}, {"tenants", std::move(rows)}}, [&] { return text; });
+  return whole ? 0 : 1;
+}
+
+Result<int> run(const Shell& shell, const TrailShow& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto session = shell.at.store->tenant(tenant.id);
+  const auto records = PARLEY_TRY(
+      session.read_blocking([&](db::TenantReader& reader) { return trail::list_records(reader, command.count); }));
+  json::array rows;
+  std::string text;
+  for (const auto& r : records) {
+    rows.push_back(json::object{{"seq", r.seq},
+                                {"at", to_rfc3339({r.at})},
+                                {"kind", r.kind},
+                                {"actor_kind", r.actor_kind},
+                                {"actor_id", r.actor_id},
+                                {"action", r.action},
+                                {"object_kind", r.object_kind},
+                                {"object_id", r.object_id},
+                                {"decision", r.decision},
+                                {"rule", r.rule},
+                                {"request_id", r.request_id}});
+    text += fmt::format("{:>6}  {}  {:<9} {:<16} {} {} by {} {} ({})\n", r.seq, to_rfc3339({r.at}), r.decision, r.action,
+                        r.object_kind, r.object_id, r.actor_kind, r.actor_id, r.rule);
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const MigrateStatus&) {
+  const auto status = PARLEY_TRY(shell.at.store->migration_status());
+  json::array rows;
+  std::string text;
+  bool complete = true;
+  for (const auto& m : status) {
+    rows.push_back(json::object{{"database", m.database},
+                                {"number", m.number},
+                                {"name", m.name},
+                                {"applied", m.applied},
+                                {"oldest", m.oldest}});
+    text += fmt::format("{:<8} {:<28} {:<8} runs with {} and later\n", m.database, m.name,
+                        m.applied ? "applied" : "waiting", m.oldest);
+    complete = complete && m.applied;
+  }
+  shell.print(json::object{{"complete", complete}, {"migrations", std::move(rows)}}, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const MigrateUp&) {
+  const auto waiting = PARLEY_TRY(shell.at.store->migration_status());
+  if (std::ranges::all_of(waiting, &db::MigrationStatus::applied)) {
+    shell.print(json::object{{"migrated", false}}, [] { return "nothing to do\n"; });
+    return 0;
+  }
+  const auto copy = PARLEY_TRY(back_up_before_migration(shell.at));
+  shell.output.err(fmt::format("backup taken: {}\n", copy.string()));
+  PARLEY_TRY(shell.at.store->migrate_all());
+  shell.print(json::object{{"migrated", true}, {"backup", copy.string()}}, [] { return "migrated\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const Backup& command) {
+  const auto report = PARLEY_TRY(back_up(shell.at, command.to));
+  shell.print(json::object{{"folder", command.to.string()}, {"files", report.files}, {"bytes", report.bytes}}, [&] {
+    return fmt::format("backed up {} files, {} bytes, to {}\n", report.files, report.bytes, command.to.string());
+  });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const Doctor&) {
+  const auto findings = examine(shell.at);
+  json::array rows;
+  std::string text;
+  bool well = true;
+  for (const auto& finding : findings) {
+    well = well && finding.fine;
+    rows.push_back(json::object{{"check", finding.check.view()}, {"ok", finding.fine}, {"detail", finding.detail}});
+    text += fmt::format("{:<4} {:<28} {}\n", finding.fine ? "ok" : "BAD", finding.check.view(), finding.detail);
+  }
+  shell.print(json::object{{"ok", well}, {"checks", std::move(rows)}}, [&] { return text; });
+  return well ? 0 : 1;
+}
+
+Result<int> run(const Shell& shell, const SelftestTenancy&) {
+  const auto findings = PARLEY_TRY(selftest_tenancy(shell.at));
+  json::array rows;
+  std::string text;
+  bool held = true;
+  for (const auto& finding : findings) {
+    held = held && finding.fine;
+    rows.push_back(json::object{{"promise", finding.check.view()}, {"held", finding.fine}, {"detail", finding.detail}});
+    text += fmt::format("{:<4} {}{}{}\n", finding.fine ? "held" : "BROKEN", finding.check.view(),
+                        finding.detail.empty() ? "" : ": ", finding.detail);
+  }
+  shell.print(json::object{{"held", held}, {"promises", std::move(rows)}}, [&] { return text; });
+  return held ? 0 : 1;
+}
+
+Result<int> run(const Shell&, const Serve&) { return fail(Code::unsupported, "this server is running already"); }
+Result<int> run(const Shell&, const Restore&) {
+  return fail(Code::conflict, "stop the server first: a restore replaces what it works on");
+}
+
+}  // namespace
+
+int run_command(const CommandLine& line, Installation& installation, Output& output, std::uint32_t uid) {
+  const Shell shell{installation, output, line.json, uid};
+  const auto status = std::visit([&](const auto& command) { return run(shell, command); }, line.command);
+  if (status) return *status;
+  if (line.json) {
+    output.out(json::serialize(json::object{{"error", status.error().reason().view()},
+                                            {"code", name(status.error().code())},
+                                            {"detail", status.error().operator_detail()}}) +
+               "\n");
+  }
+  output.err(describe_for_operator(status.error()) + "\n");
+  return 1;
+}
+
+}  // namespace parley::cli

@@ -1,0 +1,87 @@
+#include "parley/cli/main.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "parley/cli/backup.h"
+#include "parley/cli/command_line.h"
+#include "parley/cli/commands.h"
+#include "parley/log/log.h"
+#include "parley/server/serve.h"
+
+namespace parley::cli {
+namespace {
+
+class Terminal final : public server::Output {
+ public:
+  void out(std::string_view text) override { std::fwrite(text.data(), 1, text.size(), stdout); }
+  void err(std::string_view text) override {
+    std::fflush(stdout);
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+  bool is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }
+  bool cancelled() const override { return false; }
+};
+
+/// A command that reached a running server. It was parsed there already by whoever typed it, but only this parse counts.
+int run_in_server(server::Installation& installation, const server::AdminCommand& command, server::Output& output) {
+  const auto line = parse_command_line(command.arguments, command.folder);
+  if (!line) {
+    output.err(line.error().text);
+    return line.error().status;
+  }
+  return run_command(*line, installation, output, command.uid);
+}
+
+int run_serve(const CommandLine& line, const Serve& command) {
+  return server::serve({.data = line.data,
+                        .listen = command.listen,
+                        .tls_cert = command.tls_cert,
+                        .tls_key = command.tls_key,
+                        .demo = command.demo,
+                        .run_command = run_in_server});
+}
+
+int report(const Error& error) {
+  std::fputs(fmt::format("parley: {}\n", describe_for_operator(error)).c_str(), stderr);
+  return 1;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::error_code error;
+  const auto folder = std::filesystem::current_path(error);
+  const auto line = parse_command_line(arguments, folder);
+  if (!line) {
+    std::fputs(line.error().text.c_str(), line.error().status == 0 ? stdout : stderr);
+    return line.error().status;
+  }
+  if (const auto* command = std::get_if<Serve>(&line->command)) return run_serve(*line, *command);
+
+  // A command's answer is on standard output, so its log goes to standard error, and only what matters.
+  log::set_sink(log::Sink::standard_error);
+  log::set_level(log::Level::warning);
+  Terminal terminal;
+  if (const auto* command = std::get_if<Restore>(&line->command)) return restore(*line, *command, terminal);
+
+  const server::AdminCommand typed{
+      .arguments = arguments, .folder = folder, .is_terminal = terminal.is_terminal(), .uid = ::geteuid()};
+  const auto answered = server::call_admin(line->data, typed, terminal);
+  if (!answered) return report(answered.error());
+  if (*answered) return **answered;
+
+  auto installation = server::Installation::open(line->data);
+  if (!installation) return report(installation.error());
+  return run_command(*line, **installation, terminal, ::geteuid());
+}
+
+}  // namespace parley::cli

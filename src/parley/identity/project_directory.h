@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "parley/base/time.h"
+#include "parley/evidence/principal.h"
+#include "parley/identity/tenant_store.h"
+#include "parley/net/async.h"
+
+namespace parley::identity {
+
+/// Slug to project, remembered for a few seconds: every request asks. Safe from any thread.
+class ProjectDirectory {
+ public:
+  ProjectDirectory(TenantStore& tenants, const Clock& clock) : tenants_(tenants), clock_(clock) {}
+
+  /// None for a slug that leads nowhere, of whatever shape.
+  Async<std::optional<ProjectRef>> find(std::string slug);
+
+  /// Drops a tenant's slugs; called when it or a project of it goes or changes on this node.
+  void forget(TenantId tenant);
+
+ private:
+  // How long a removed or changed project can go on being served by another node.
+  static constexpr std::chrono::seconds age_max{5};
+  // About 200 bytes each. Full: emptied, since what is in use comes back with one look-up each.
+  static constexpr std::size_t entries_max = 16'384;
+
+  struct Entry {
+    ProjectRef project;
+    Timestamp read_at;
+  };
+  TenantStore& tenants_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+}  // namespace parley::identity

@@ -1,0 +1,168 @@
+#include "parley/knowledge/library.h"
+
+#include <algorithm>
+#include <istream>
+
+#include "parley/text/utf8.h"
+
+namespace parley::knowledge {
+namespace {
+
+constexpr std::size_t search_results = 10;
+// The answerer looks at eight; a few more let it see that a page matched more than once.
+constexpr std::size_t answer_passages = 10;
+// Two lines under a result.
+constexpr std::size_t fragment_bytes_max = 240;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool contains_word(std::string_view text, std::string_view word) {
+  return !word.empty() && !std::ranges::search(text, word, {}, lower, lower).empty();
+}
+
+std::string title_of(const Hit& hit) {
+  if (hit.headings.empty() || hit.headings.back() == hit.title) return hit.title;
+  return hit.title + ": " + hit.headings.back();
+}
+
+std::string url_of(const Hit& hit) { return hit.anchor.empty() ? hit.url : hit.url + "#" + hit.anchor; }
+
+std::string domain_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  const std::string_view rest = url.substr(scheme + 3);
+  return std::string(rest.substr(0, rest.find_first_of("/?#")));
+}
+
+/// The block with the most of the question's words, cut to size.
+std::string fragment_of(const Hit& hit, const std::vector<QueryTerm>& terms) {
+  std::string_view best;
+  std::ptrdiff_t best_count = -1;
+  for (const Block& block : hit.blocks) {
+    const auto count = std::ranges::count_if(terms, [&](const QueryTerm& t) { return contains_word(block.text, t.word); });
+    if (count > best_count) {
+      best = block.text;
+      best_count = count;
+    }
+  }
+  std::string fragment(text::truncate_bytes(best, fragment_bytes_max));
+  if (fragment.size() < best.size()) {
+    if (const auto blank = fragment.find_last_of(" \n"); blank != std::string::npos && blank > fragment_bytes_max / 2)
+      fragment.resize(blank);
+    fragment += " …";
+  }
+  std::ranges::replace(fragment, '\n', ' ');
+  return fragment;
+}
+
+/// Lets ingestion write to an index without knowing what one is.
+class Sink final : public IndexSink {
+ public:
+  explicit Sink(Index& index) : index_(index) {}
+  Result<void> replace(const Document& document) override { return index_.replace(document); }
+  Result<void> remove(std::string_view path) override { return index_.remove(path); }
+  Result<void> commit(std::uint64_t revision) override { return index_.commit(revision); }
+  Result<std::uint64_t> revision() override { return index_.revision(); }
+
+ private:
+  Index& index_;
+};
+
+}  // namespace
+
+struct Library::OpenIndex {
+  explicit OpenIndex(Index opened) : index(std::move(opened)) {}
+  Index index;
+  std::mutex writing;  ///< one ingestion or catching-up at a time
+};
+
+std::filesystem::path Library::folder_of(TenantId tenant, std::optional<ProjectId> project) const {
+  const auto folder = data_ / "tenants" / tenant.to_string() / "index";
+  return project ? folder / project->to_string() : folder;
+}
+
+Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto it = open_.find(project.project); it != open_.end()) {
+    recent_.splice(recent_.begin(), recent_, it->second);
+    return recent_.front().index;
+  }
+  const auto folder = folder_of(project.tenant, project.project);
+  const auto session = store_.tenant(project.tenant);
+  const auto open_current = [&]() -> Result<IndexPtr> {
+    auto index = std::make_shared<OpenIndex>(PARLEY_TRY(Index::open(folder)));
+    Sink sink(index->index);
+    PARLEY_TRY(sync_index(session, project.project, sink));
+    return index;
+  };
+  auto index = open_current();
+  if (!index && index.error().code() == Code::data_corrupt) {
+    // Derived, so it is thrown away and made again.
+    PARLEY_TRY(Index::discard(folder));
+    index = open_current();
+  }
+  if (!index) return std::unexpected(std::move(index).error());
+  while (recent_.size() >= open_indexes_max) {
+    open_.erase(recent_.back().project);
+    recent_.pop_back();  // searches that are using it keep it until they end
+  }
+  recent_.push_front({project.project, project.tenant, *index});
+  open_.emplace(project.project, recent_.begin());
+  return *std::move(index);
+}
+
+Result<SearchResult> Library::find(const ProjectRef& project, std::string_view words, std::size_t limit) {
+  const auto index = PARLEY_TRY(open(project));
+  return index->index.search({.text = words, .limit = limit});
+}
+
+Async<std::vector<Found>> Library::search_in(ProjectRef project, std::string words) {
+  co_return co_await workers_.run([&]() -> Result<std::vector<Found>> {
+    const auto result = PARLEY_TRY(find(project, words, search_results));
+    std::vector<Found> found;
+    found.reserve(result.hits.size());
+    for (const Hit& hit : result.hits) {
+      const std::string title = title_of(hit);
+      const bool in_title = !result.terms.empty() && std::ranges::all_of(result.terms, [&](const QueryTerm& term) {
+        return term.part || contains_word(title, term.word);
+      });
+      const std::string url = url_of(hit);
+      found.push_back({title, hit.title, url, domain_of(url), fragment_of(hit, result.terms), hit.score, in_title});
+    }
+    return found;
+  });
+}
+
+Async<Answer> Library::answer_in(ProjectRef project, std::string question) {
+  co_return co_await workers_.run([&]() -> Result<Answer> {
+    return knowledge::answer(question, PARLEY_TRY(find(project, question, answer_passages)));
+  });
+}
+
+Result<EvalReport> Library::evaluate_in(const ProjectRef& project, std::istream& questions) {
+  const auto index = PARLEY_TRY(open(project));
+  return evaluate(index->index, questions);
+}
+
+Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, const IngestRequest& request,
+                                     const IngestProgressFn& progress) {
+  const ProjectRef& project = permit.project();
+  const auto index = PARLEY_TRY(open(project));
+  const std::scoped_lock lock(index->writing);
+  Sink sink(index->index);
+  return knowledge::ingest(store_.tenant(project.tenant), project.project, request, sink, clock_, progress);
+}
+
+Result<void> Library::remove(TenantId tenant, std::optional<ProjectId> project) {
+  {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(recent_, [&](const Entry& entry) {
+      const bool gone = entry.tenant == tenant && (!project || entry.project == *project);
+      if (gone) open_.erase(entry.project);
+      return gone;
+    });
+  }
+  return Index::discard(folder_of(tenant, project));
+}
+
+}  // namespace parley::knowledge

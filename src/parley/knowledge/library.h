@@ -1,0 +1,113 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "parley/base/time.h"
+#include "parley/db/store.h"
+#include "parley/evidence/proofs.h"
+#include "parley/knowledge/answer.h"
+#include "parley/knowledge/eval.h"
+#include "parley/knowledge/index.h"
+#include "parley/knowledge/ingest.h"
+#include "parley/net/async.h"
+#include "parley/net/workers.h"
+
+namespace parley::knowledge {
+
+/// Reading documents into a project.
+struct IngestDocuments {
+  static constexpr ActionInfo info{
+      .name = "project.ingest",
+      .summary = "Read documents into a project",
+      .scope = Scope::project_sources_create,
+      .cost = Cost::read,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+/// A page or section that a search found.
+struct Found {
+  std::string title;       ///< of the document, with the nearest heading where that says more
+  std::string page_title;  ///< of the document alone
+  std::string url;         ///< with the heading's anchor
+  std::string domain;      ///< host of `url`; empty for a relative one
+  std::string fragment;    ///< the piece of text that matched, as plain text
+  double score = 0;        ///< comparable within one result only
+  bool is_title_match = false;
+};
+
+/// All projects' documents: what is stored, and the search indexes that are derived from it. Opens an index when it is
+/// first asked, brings it up to the store if it lags (after a crash, or because its folder was deleted), and keeps the
+/// ones used last open. Every way in takes a permission for the project. Safe from any thread.
+class Library {
+ public:
+  /// `workers` run searches. All references must outlive this object. Indexes lie in
+  /// `data`/tenants/<tenant>/index/<project>/, beside the tenant's file, so that they go when it goes.
+  Library(db::Store& store, std::filesystem::path data, net::Workers& workers, const Clock& clock)
+      : store_(store), data_(std::move(data)), workers_(workers), clock_(clock) {}
+
+  /// The ten best sections.
+  template <Action A>
+  Async<std::vector<Found>> search(const Authorized<A>& permit, std::string words) {
+    return search_in(permit.project(), std::move(words));
+  }
+
+  template <Action A>
+  Async<Answer> answer(const Authorized<A>& permit, std::string question) {
+    return answer_in(permit.project(), std::move(question));
+  }
+
+  /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread. `progress` returning
+  /// false stops between two documents; what was read by then stays.
+  Result<IngestReport> ingest(const Authorized<IngestDocuments>& permit, const IngestRequest& request,
+                              const IngestProgressFn& progress);
+
+  /// Measures answers against lines of questions. Blocks.
+  template <Action A>
+  Result<EvalReport> evaluate(const Authorized<A>& permit, std::istream& questions) {
+    return evaluate_in(permit.project(), questions);
+  }
+
+  /// Deletes the indexes of a project, or of a tenant. Idempotent. Blocks.
+  Result<void> remove(TenantId tenant, std::optional<ProjectId> project);
+
+ private:
+  // Each open index holds some ten descriptors and its readers' memory.
+  static constexpr std::size_t open_indexes_max = 128;
+
+  struct OpenIndex;
+  using IndexPtr = std::shared_ptr<OpenIndex>;
+  struct Entry {
+    ProjectId project;
+    TenantId tenant;
+    IndexPtr index;
+  };
+
+  Async<std::vector<Found>> search_in(ProjectRef project, std::string words);
+  Async<Answer> answer_in(ProjectRef project, std::string question);
+  Result<EvalReport> evaluate_in(const ProjectRef& project, std::istream& questions);
+
+  std::filesystem::path folder_of(TenantId tenant, std::optional<ProjectId> project) const;
+  /// The project's index, open and not behind the store. Blocks, so it runs on a worker.
+  Result<IndexPtr> open(const ProjectRef& project);
+  Result<SearchResult> find(const ProjectRef& project, std::string_view words, std::size_t limit);
+
+  db::Store& store_;
+  std::filesystem::path data_;
+  net::Workers& workers_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::list<Entry> recent_;  ///< most recently used first
+  std::unordered_map<ProjectId, std::list<Entry>::iterator> open_;
+};
+
+}  // namespace parley::knowledge

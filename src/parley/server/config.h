@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "parley/admission/admission.h"
+#include "parley/base/result.h"
+#include "parley/base/secret.h"
+#include "parley/http/server.h"
+
+namespace parley::server {
+
+/// What `DIR/parley.toml` says. Every value has a default, so the file may be absent.
+struct Config {
+  std::string listen = "127.0.0.1:8080";
+  std::size_t threads = 0;  ///< event loops; 0: one a core
+  std::filesystem::path tls_cert, tls_key;
+  std::chrono::seconds stop_grace{30};  ///< how long running answers may take to finish when stopping
+
+  admission::Limits limits;
+
+  /// PostgreSQL, if named by `[database] url`; SQLite files in the folder otherwise.
+  std::optional<Secret> database_url;
+};
+
+/// Reads the file. `invalid_argument` names the key and the line for anything unknown, of a wrong type, or out of
+/// range: a misspelt limit must not leave the server without it. A secret may only be referred to ("env:NAME",
+/// "file:/path"); one written into the file is refused.
+Result<Config> load_config(const std::filesystem::path& file);
+
+struct Listen {
+  std::string address;
+  std::uint16_t port;
+};
+/// "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80".
+Result<Listen> parse_listen(std::string_view text);
+
+/// Follows "env:NAME" or "file:/path". `invalid_argument` for anything else, `not_found` if there is nothing there.
+Result<Secret> resolve_secret(std::string_view reference);
+
+}  // namespace parley::server

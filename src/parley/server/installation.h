@@ -1,0 +1,94 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "parley/api/recorder.h"
+#include "parley/chat/turns.h"
+#include "parley/crypto/keyring.h"
+#include "parley/db/store.h"
+#include "parley/identity/account_store.h"
+#include "parley/identity/authenticator.h"
+#include "parley/identity/key_store.h"
+#include "parley/identity/project_directory.h"
+#include "parley/identity/set_up.h"
+#include "parley/identity/tenant_door.h"
+#include "parley/identity/tenant_store.h"
+#include "parley/identity/visitor_token.h"
+#include "parley/knowledge/library.h"
+#include "parley/net/clock.h"
+#include "parley/net/workers.h"
+#include "parley/server/config.h"
+#include "parley/server/data_lock.h"
+#include "parley/trail/batch.h"
+#include "parley/trail/trail.h"
+
+namespace parley::server {
+
+/// An opened data folder: its lock, its keys, its store and everything that works on them. The server and every
+/// command stand on one; wiring is here and nowhere else.
+class Installation {
+ public:
+  /// Takes the lock, migrates the control database, finishes what a crash left half done. `conflict` if another process
+  /// has the folder open.
+  static Result<std::unique_ptr<Installation>> open(std::filesystem::path data);
+  ~Installation();
+
+  const std::filesystem::path& data() const { return data_; }
+  const Config& config() const { return config_; }
+
+  /// The proof that the command line of this machine is asking. Whoever calls this holds the folder's lock, or has the
+  /// kernel's word (SO_PEERCRED) for the user at the other end of the admin socket.
+  LocalOperator local_operator(std::uint32_t uid) const { return LocalOperator(uid); }
+
+  /// Runs a coroutine to its end from a thread that is no event loop: for commands.
+  template <class T>
+  Result<T> wait(Async<T> work) {
+    return asio::co_spawn(background_->executor(), std::move(work), asio::use_future).get();
+  }
+
+  // In the order they depend on each other; destroyed in reverse.
+ private:
+  std::filesystem::path data_;
+  DataLock lock_;
+  Config config_;
+
+ public:
+  net::SystemClock clock;
+  crypto::Random& random = crypto::system_random();
+  std::unique_ptr<crypto::Keyring> keyring;
+  std::unique_ptr<db::Store> store;
+
+ private:
+  std::unique_ptr<net::Workers> background_;  ///< commands' coroutines
+  std::unique_ptr<net::Workers> searches_;    ///< Xapian and answering
+  std::unique_ptr<net::Workers> passwords_;   ///< two: each Argon2 takes 64 MiB
+
+ public:
+  std::unique_ptr<trail::Trail> trail;
+  std::unique_ptr<trail::TrailBatch> trail_batch;
+  std::unique_ptr<trail::RefusalCounters> refusals;
+  std::unique_ptr<api::Recorder> recorder;
+  std::unique_ptr<identity::TenantStore> tenants;
+  std::unique_ptr<identity::ProjectDirectory> projects;
+  std::unique_ptr<identity::TenantDoor> door;
+  std::unique_ptr<identity::KeyStore> keys;
+  std::unique_ptr<identity::PasswordHasher> hasher;
+  std::unique_ptr<identity::AccountStore> accounts;
+  std::unique_ptr<identity::SetUp> set_up;
+  std::unique_ptr<identity::VisitorTokens> visitor_tokens;
+  std::unique_ptr<identity::Authenticator> authenticator;
+  std::unique_ptr<knowledge::Library> library;
+  std::unique_ptr<chat::Turns> turns;
+
+ private:
+  Installation(std::filesystem::path data, DataLock lock, Config config);
+  Result<void> wire();
+};
+
+}  // namespace parley::server
