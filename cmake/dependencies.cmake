@@ -24,6 +24,11 @@ add_library(dep_cmark INTERFACE)
 target_link_libraries(dep_cmark INTERFACE ${CMARK_GFM_EXTENSIONS_LIBRARY} ${CMARK_GFM_LIBRARY})
 add_library(dep::cmark ALIAS dep_cmark)
 
+find_library(ZXCVBN_LIBRARY zxcvbn REQUIRED)
+add_library(dep_zxcvbn INTERFACE)
+target_link_libraries(dep_zxcvbn INTERFACE ${ZXCVBN_LIBRARY})
+add_library(dep::zxcvbn ALIAS dep_zxcvbn)
+
 # Asio and Beast are headers; the definitions that shape them are in compile_options.cmake.
 add_library(dep_boost INTERFACE)
 target_link_libraries(dep_boost INTERFACE Boost::headers Threads::Threads)

@@ -35,7 +35,8 @@ void require(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text = size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(data), size);
+  const std::string_view text =
+      size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(data), size);
 
   if (const auto key = identity::parse_api_key(text)) {
     require(text.size() == identity::api_key_characters);

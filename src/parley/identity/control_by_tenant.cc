@@ -56,15 +56,15 @@ Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::Control
 }
 
 Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader) {
-  const auto count = PARLEY_TRY(reader.find("SELECT count(*) FROM api_keys WHERE tenant_id = $1"_sql,
-                                            [](const db::Row& row) { return row.integer(0); }, tenant));
+  const auto count = PARLEY_TRY(reader.find(
+      "SELECT count(*) FROM api_keys WHERE tenant_id = $1"_sql, [](const db::Row& row) { return row.integer(0); },
+      tenant));
   return count.value_or(0);
 }
 
 Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer) {
-  return writer.run(
-      "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"_sql, tenant, id,
-      now);
+  return writer.run("UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"_sql,
+                    tenant, id, now);
 }
 
 Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer) {
@@ -76,17 +76,17 @@ Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader&
   return reader.all(
       "SELECT account_id, role FROM memberships WHERE tenant_id = $1 ORDER BY account_id"_sql,
       [&](const db::Row& row) {
-        return Membership{.account = row.id<AccountId>(0),
-                          .tenant = tenant,
-                          .role = parse_role(row.text(1)).value_or(Role::viewer)};
+        return Membership{
+            .account = row.id<AccountId>(0), .tenant = tenant, .role = parse_role(row.text(1)).value_or(Role::viewer)};
       },
       tenant);
 }
 
 Result<void> put_member(TenantId tenant, AccountId account, Role role, db::ControlWriter& writer) {
-  PARLEY_TRY(writer.run("INSERT INTO memberships (account_id, tenant_id, role) VALUES ($2, $1, $3) "
-                        "ON CONFLICT (account_id, tenant_id) DO UPDATE SET role = excluded.role"_sql,
-                        tenant, account, name(role)));
+  PARLEY_TRY(
+      writer.run("INSERT INTO memberships (account_id, tenant_id, role) VALUES ($2, $1, $3) "
+                 "ON CONFLICT (account_id, tenant_id) DO UPDATE SET role = excluded.role"_sql,
+                 tenant, account, name(role)));
   return {};
 }
 
@@ -107,27 +107,44 @@ Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& re
 }
 
 Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader) {
-  const auto found = PARLEY_TRY(
-      reader.find("SELECT 1 FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2 AND state = 'active'"_sql,
-                  [](const db::Row&) { return true; }, tenant, project));
+  const auto found = PARLEY_TRY(reader.find(
+      "SELECT 1 FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2 AND state = 'active'"_sql,
+      [](const db::Row&) { return true; }, tenant, project));
   return found.value_or(false);
 }
 
 Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader) {
-  const auto count = PARLEY_TRY(reader.find("SELECT count(*) FROM projects_by_slug WHERE tenant_id = $1"_sql,
-                                            [](const db::Row& row) { return row.integer(0); }, tenant));
+  const auto count = PARLEY_TRY(reader.find(
+      "SELECT count(*) FROM projects_by_slug WHERE tenant_id = $1"_sql,
+      [](const db::Row& row) { return row.integer(0); }, tenant));
   return count.value_or(0);
 }
 
-Result<void> revoke_keys(TenantId tenant, std::optional<ProjectId> project, Timestamp now, db::ControlWriter& writer) {
-  if (project) {
-    PARLEY_TRY(writer.run(
-        "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND project_id = $2 AND revoked_at IS NULL"_sql,
-        tenant, *project, now));
-  } else {
-    PARLEY_TRY(writer.run("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL"_sql, tenant,
-                          now));
-  }
+Result<void> activate_project(TenantId tenant, ProjectId project, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE projects_by_slug SET state = 'active' "
+                 "WHERE tenant_id = $1 AND project_id = $2 AND state = 'creating'"_sql,
+                 tenant, project));
+  return {};
+}
+
+Result<std::int64_t> close_project(TenantId tenant, ProjectId project, Timestamp now, db::ControlWriter& writer) {
+  const auto closed =
+      PARLEY_TRY(writer.run("UPDATE projects_by_slug SET state = 'removing' "
+                            "WHERE tenant_id = $1 AND project_id = $2 AND state = 'active'"_sql,
+                            tenant, project));
+  PARLEY_TRY(writer.run(
+      "UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND project_id = $2 AND revoked_at IS NULL"_sql, tenant,
+      project, now));
+  return closed;
+}
+
+Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("UPDATE projects_by_slug SET state = 'removing' WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(
+      writer.run("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL"_sql, tenant, now));
+  PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM intents WHERE tenant_id = $1"_sql, tenant));
   return {};
 }
 

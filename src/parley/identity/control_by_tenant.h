@@ -33,8 +33,12 @@ Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& re
 /// Whether the project is this tenant's, and fully made.
 Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader);
 Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader);
-/// Ends all keys of the tenant, or of one of its projects.
-Result<void> revoke_keys(TenantId tenant, std::optional<ProjectId> project, Timestamp now, db::ControlWriter& writer);
+/// From now on the slug leads to the project.
+Result<void> activate_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
+/// Shuts every way in: slug and keys of a project that is to go; projects closed, none if it is not this tenant's.
+Result<std::int64_t> close_project(TenantId tenant, ProjectId project, Timestamp now, db::ControlWriter& writer);
+/// The same for a whole tenant: slugs, keys, roles, and operations that were under way.
+Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& writer);
 /// Deletes the project's slug and the keys that were for it alone.
 Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
 /// Deletes every row that names the tenant, the tenant itself last.

@@ -169,8 +169,8 @@ Async<CreatedKey> KeyStore::rotate(TenantId tenant, KeyId id, std::chrono::micro
 
 Async<TenantId> KeyStore::load_tenant_of(KeyId id) {
   auto work = [id](db::ControlReader& reader) {
-    return reader.find("SELECT tenant_id FROM api_keys WHERE id = $1"_sql,
-                       [](const db::Row& row) { return row.id<TenantId>(0); }, id);
+    return reader.find(
+        "SELECT tenant_id FROM api_keys WHERE id = $1"_sql, [](const db::Row& row) { return row.id<TenantId>(0); }, id);
   };
   const auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
   if (!found) co_return fail(Code::not_found, "there is no such key");
@@ -186,9 +186,10 @@ Async<> KeyStore::flush_last_used() {
   if (used.empty()) co_return Result<void>();
   auto work = [&used](db::ControlWriter& writer) -> Result<void> {
     for (const auto& [id, at] : used) {
-      PARLEY_TRY(writer.run("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR "
-                            "last_used_at < $2)"_sql,
-                            id, at));
+      PARLEY_TRY(
+          writer.run("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR "
+                     "last_used_at < $2)"_sql,
+                     id, at));
     }
     return {};
   };

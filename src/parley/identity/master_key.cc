@@ -30,13 +30,16 @@ class File {
   int descriptor_;
 };
 
-std::string because(const std::filesystem::path& path, int error) { return path.string() + ": " + std::strerror(error); }
+std::string because(const std::filesystem::path& path, int error) {
+  return path.string() + ": " + std::strerror(error);
+}
 
 Result<crypto::SealKey> read_key(const std::filesystem::path& path, const File& file) {
   struct stat status{};
   if (::fstat(file.get(), &status) != 0)
     return fail(Code::unavailable, "the master key file cannot be read", because(path, errno));
-  if (!S_ISREG(status.st_mode)) return fail(Code::invalid_argument, "the master key is not a plain file", path.string());
+  if (!S_ISREG(status.st_mode))
+    return fail(Code::invalid_argument, "the master key is not a plain file", path.string());
   if (status.st_uid != ::geteuid())
     return fail(Code::invalid_argument, "the master key file belongs to another user", path.string());
   if ((status.st_mode & 077U) != 0)

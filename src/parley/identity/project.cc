@@ -49,8 +49,9 @@ Result<void> check_project(const Project& project) {
 }
 
 Result<std::optional<Project>> find_project(db::TenantReader& reader, ProjectId id) {
-  return reader.find("SELECT id, slug, name, is_private, settings, created_at, updated_at FROM projects WHERE id = $1"_sql,
-                     project_from, id);
+  return reader.find(
+      "SELECT id, slug, name, is_private, settings, created_at, updated_at FROM projects WHERE id = $1"_sql,
+      project_from, id);
 }
 
 Result<Project> load_project(db::TenantReader& reader, ProjectId id) {
@@ -67,11 +68,10 @@ Result<std::vector<Project>> list_projects(db::TenantReader& reader) {
 
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now) {
   PARLEY_TRY(check_project(project));
-  const auto changed =
-      PARLEY_TRY(writer.run("UPDATE projects SET name = $2, is_private = $3, settings = $4, updated_at = $5 "
-                            "WHERE id = $1"_sql,
-                            project.id, project.name, project.visibility == Visibility::private_project,
-                            project.settings, now));
+  const auto changed = PARLEY_TRY(
+      writer.run("UPDATE projects SET name = $2, is_private = $3, settings = $4, updated_at = $5 "
+                 "WHERE id = $1"_sql,
+                 project.id, project.name, project.visibility == Visibility::private_project, project.settings, now));
   if (changed == 0) return fail(Code::not_found, "there is no such project");
   return load_project(writer, project.id);
 }

@@ -5,14 +5,16 @@ namespace parley::identity {
 using namespace db::literals;
 
 Result<std::optional<std::string>> find_setting(db::ControlReader& reader, Literal name) {
-  return reader.find("SELECT value FROM settings WHERE name = $1"_sql,
-                     [](const db::Row& row) { return std::string(row.text(0)); }, name.view());
+  return reader.find(
+      "SELECT value FROM settings WHERE name = $1"_sql, [](const db::Row& row) { return std::string(row.text(0)); },
+      name.view());
 }
 
 Result<void> put_setting(db::ControlWriter& writer, Literal name, std::string_view value) {
-  PARLEY_TRY(writer.run("INSERT INTO settings (name, value) VALUES ($1, $2) "
-                        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"_sql,
-                        name.view(), value));
+  PARLEY_TRY(
+      writer.run("INSERT INTO settings (name, value) VALUES ($1, $2) "
+                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value"_sql,
+                 name.view(), value));
   return {};
 }
 
@@ -29,10 +31,11 @@ Result<Uuid> load_or_create_node_id(db::ControlWriter& writer, crypto::Random& r
 }
 
 Result<void> put_due(db::ControlWriter& writer, TenantId tenant, Literal kind, Timestamp at) {
-  PARLEY_TRY(writer.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, $2, $3) "
-                        "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = "
-                        "CASE WHEN excluded.at < due.at THEN excluded.at ELSE due.at END"_sql,
-                        tenant, kind.view(), at));
+  PARLEY_TRY(
+      writer.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, $2, $3) "
+                 "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = "
+                 "CASE WHEN excluded.at < due.at THEN excluded.at ELSE due.at END"_sql,
+                 tenant, kind.view(), at));
   return {};
 }
 
@@ -46,8 +49,7 @@ Result<std::vector<Due>> list_due(db::ControlReader& reader, Timestamp now, std:
 }
 
 Result<void> remove_due(db::ControlWriter& writer, TenantId tenant, std::string_view kind, Timestamp at) {
-  PARLEY_TRY(
-      writer.run("DELETE FROM due WHERE tenant_id = $1 AND kind = $2 AND at <= $3"_sql, tenant, kind, at));
+  PARLEY_TRY(writer.run("DELETE FROM due WHERE tenant_id = $1 AND kind = $2 AND at <= $3"_sql, tenant, kind, at));
   return {};
 }
 

@@ -42,6 +42,14 @@ struct ProjectPlace {
   ProjectId project;
 };
 
+enum class ProjectChange : std::uint8_t { created, removed };
+
+/// What carrying on left-over operations came to.
+struct IntentsFinished {
+  std::int64_t finished = 0;
+  std::vector<Error> failed;  ///< these are left for the next time
+};
+
 /// What others plug into the life of tenants and projects. Each may be left empty. Each must be idempotent: after a
 /// crash the step runs again.
 struct TenantHooks {
@@ -50,8 +58,9 @@ struct TenantHooks {
   std::function<Result<void>(TenantId, std::optional<ProjectId>)> remove_derived;
   /// The tenant stops being served now: drop it from caches.
   std::function<void(TenantId)> forget;
-  /// Inside the transaction of the tenant's file that makes or removes a project: for the record of the deed.
-  std::function<Result<void>(db::TenantWriter&, Literal action, ProjectId)> record;
+  /// Inside the transaction of the tenant's file that makes or removes the project's row (after the one, before the
+  /// other): the record of the deed, and the rows of other modules that go with it.
+  std::function<Result<void>(db::TenantWriter&, ProjectChange, ProjectId)> within;
   /// Between any two steps; an error ends the operation there, as a crash would. For tests of exactly that.
   std::function<Result<void>(Literal step)> after_step;
 };
@@ -86,9 +95,9 @@ class TenantStore {
   /// Where a slug leads. Needs no tenant: this is how an address becomes one.
   Async<std::optional<ProjectPlace>> find_slug(std::string slug);
 
-  /// Carries on every operation that did not end. Call it at start before serving; may be called at any time. Gives how
-  /// many were finished; one that fails is left for next time, logged, and does not hold up the others.
-  Async<std::int64_t> finish_intents();
+  /// Carries on every operation that did not end. Call it at start before serving; may be called at any time. One that
+  /// fails does not hold up the others.
+  Async<IntentsFinished> finish_intents();
 
  private:
   struct Intent;

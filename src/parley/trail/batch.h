@@ -33,7 +33,7 @@ class TrailBatch {
   Async<std::int64_t> record_gaps();
 
   /// Holds a record back for the next flush. Waits only for the tenant's marker, when its batch is not open yet, and
-  /// for a flush when `batch_entries_max` are held.
+  /// for a flush when `batch_entries_max` are held. After an error nothing is held, and the read must not be answered.
   Async<> note(TenantId tenant, Entry entry);
 
   /// Writes everything held back. Call it every second. What could not be written is kept for the next time.
@@ -50,18 +50,23 @@ class TrailBatch {
   struct Batch {
     std::vector<Held> held;
     bool marked = false;
+    Timestamp opened_at;  ///< in the marker's row as well; no two batches have the same
     Timestamp last_noted;
+    int in_use = 0;  ///< calls that await something about this batch: it must not be closed under them
   };
+  // A batch kept open for the length of a call.
+  class Use;
 
-  Async<> mark(TenantId tenant);
+  Async<> mark(TenantId tenant, Timestamp opened_at);
   Async<> write_out(TenantId tenant);
-  Async<> unmark_idle(Timestamp idle_before);
+  Async<> close_idle(Timestamp idle_before);
 
   db::Store& store_;
   const Trail& trail_;
   const Clock& clock_;
   std::mutex mutex_;
   std::unordered_map<TenantId, Batch> batches_;
+  Timestamp last_opened_;
 };
 
 /// Refusals to callers nobody knows: too many and too cheap to make for a record each, so they are counted by the

@@ -60,14 +60,17 @@ class Verifier {
   Report finish(const std::vector<Head>& heads);
 
  private:
-  struct Chain;
+  struct Chain {
+    ChainReport report;
+    std::int64_t epoch = 1;
+    bool points_elsewhere = false;  ///< the first bad record follows another than the one before it
+    std::string broken_prev;        ///< and this is the one it follows
+  };
   void look_at(Chain& chain, const StoredRecord& record);
 
   std::optional<crypto::Digest> expected_head_;
   HeadVerdict head_ = HeadVerdict::not_asked;
-  std::vector<ChainReport> chains_;
-  std::vector<std::string> broken_prev_;  // per chain: `prev` of the first bad record, to be looked up at the end
-  std::int64_t last_epoch_ = 1;
+  std::vector<Chain> chains_;
   std::unordered_set<std::string> hashes_;
 };
 

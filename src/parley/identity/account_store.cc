@@ -1,0 +1,303 @@
+#include "parley/identity/account_store.h"
+
+#include <algorithm>
+
+#include <zxcvbn.h>
+
+#include "parley/crypto/hash.h"
+#include "parley/identity/control_by_tenant.h"
+
+namespace parley::identity {
+
+using namespace db::literals;
+
+namespace {
+
+constexpr std::string_view token_prefix = "setup_";
+constexpr std::size_t token_random_characters = 32;
+constexpr std::string_view base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::size_t token_characters_max = 100;
+
+// zxcvbn's work grows faster than the length. What stands after so many bytes cannot make a password weaker.
+constexpr std::size_t judged_bytes_max = 72;
+
+crypto::Digest token_digest(const Secret& token) {
+  return crypto::Sha256().update("parley setup token 1\n").update(token.reveal()).finish();
+}
+
+// A well-formed hash of the same cost that belongs to nobody, so that an unknown address costs as much as a known one.
+std::string decoy_hash(const crypto::PasswordCost& cost) {
+  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, std::string(22, 'A'),
+                     std::string(43, 'A'));
+}
+
+int score_of(double entropy_bits) {
+  // zxcvbn's own steps: 10^3, 10^6, 10^8 and 10^10 guesses, in bits.
+  int score = 0;
+  for (const double step : {9.97, 19.93, 26.58, 33.22})
+    if (entropy_bits >= step) ++score;
+  return score;
+}
+
+struct StoredAccount {
+  Account account;
+  std::string password_hash;
+};
+
+StoredAccount account_from(const db::Row& row) {
+  StoredAccount stored;
+  stored.account.id = row.id<AccountId>(0);
+  stored.account.email = row.text(1);
+  stored.password_hash = row.text(2);
+  stored.account.created_at = row.time(3);
+  if (!row.is_null(4)) stored.account.disabled_at = row.time(4);
+  return stored;
+}
+
+Result<std::optional<StoredAccount>> find_stored(std::string_view email, db::ControlReader& reader) {
+  return reader.find("SELECT id, email, password_hash, created_at, disabled_at FROM accounts WHERE email = $1"_sql,
+                     account_from, email);
+}
+
+Result<void> require_no_account(db::ControlReader& reader) {
+  const auto any = PARLEY_TRY(reader.find("SELECT 1 FROM accounts LIMIT 1"_sql, [](const db::Row&) { return true; }));
+  if (any) return fail(Code::conflict, "set-up is over: there is an account already");
+  return {};
+}
+
+Result<void> insert(db::ControlWriter& writer, const Account& account, std::string_view password_hash) {
+  const auto made =
+      PARLEY_TRY(writer.run("INSERT INTO accounts (id, email, password_hash, created_at) "
+                            "VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING"_sql,
+                            account.id, account.email, password_hash, account.created_at));
+  if (made == 0) return fail(Code::conflict, "there is an account with that address");
+  return {};
+}
+
+std::unexpected<Error> refuse_token() {
+  return fail(Code::unauthenticated, "the set-up token is not valid; start the server again for a new one");
+}
+
+// A tenant without an owner could never get one again.
+Result<void> keep_an_owner(TenantId tenant, AccountId leaving, db::ControlReader& reader) {
+  const auto members = PARLEY_TRY(by_tenant::list_members(tenant, reader));
+  bool is_owner = false;
+  bool another = false;
+  for (const auto& member : members) {
+    if (member.role != Role::owner) continue;
+    (member.account == leaving ? is_owner : another) = true;
+  }
+  if (is_owner && !another) return fail(Code::conflict, "a tenant keeps at least one owner");
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> parse_email(std::string_view text) {
+  const auto refuse = [](std::string why) {
+    return fail(Code::invalid_argument, "that is not an e-mail address", std::move(why));
+  };
+  if (text.size() > email_bytes_max) return refuse("too long");
+  const auto at = text.rfind('@');
+  if (at == std::string_view::npos || at == 0 || at > 64) return refuse("no local part, or too long a one");
+  std::string email;
+  for (const char c : text) {
+    // ASCII alone: two spellings of one letter must not be two accounts.
+    if (c <= ' ' || c > '~' || c == '"' || c == '<' || c == '>' || c == ',' || c == ';' || c == '\\')
+      return refuse("a character that is not allowed");
+    email.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+  }
+  if (std::ranges::count(email, '@') != 1) return refuse("more than one @");
+  const auto domain = std::string_view(email).substr(at + 1);
+  const bool is_domain = domain.size() >= 3 && domain.find('.') != std::string_view::npos && domain.front() != '.' &&
+                         domain.back() != '.' && domain.find("..") == std::string_view::npos &&
+                         domain.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") == std::string_view::npos;
+  if (!is_domain) return refuse("not a domain");
+  return email;
+}
+
+Result<void> check_password_strength(const Secret& password, std::string_view email) {
+  const auto text = password.reveal();
+  if (text.size() > crypto::password_bytes_max) return fail(Code::too_large, "the password is too long");
+  // Characters, not bytes: UTF-8 continuation bytes do not count.
+  const auto characters = std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
+  if (characters < static_cast<std::ptrdiff_t>(password_characters_min))
+    return fail(Code::invalid_argument, "the password needs at least 10 characters");
+
+  std::string judged(text.substr(0, judged_bytes_max));
+  std::string local(email.substr(0, email.find('@')));
+  std::string domain(email.substr(std::min(email.size(), local.size() + 1)));
+  std::string site = domain.substr(0, domain.find('.'));
+  const std::string whole(email);
+  const char* words[] = {whole.c_str(), local.c_str(), domain.c_str(), site.c_str(), "parley", nullptr};
+  const int score = score_of(ZxcvbnMatch(judged.c_str(), words, nullptr));
+  const Secret wiped(std::move(judged));
+  if (score < password_score_min)
+    return fail(Code::invalid_argument, "the password is too easy to guess; several unrelated words make a good one");
+  return {};
+}
+
+AccountStore::AccountStore(db::ControlSession control, PasswordHasher& hasher, const Clock& clock,
+                           crypto::Random& random)
+    : control_(std::move(control)), hasher_(hasher), clock_(clock), random_(random) {}
+
+Async<Secret> AccountStore::create_setup_token() {
+  const Secret body(crypto::random_text(token_random_characters, base62, random_));
+  std::string text(token_prefix);
+  text.reserve(token_prefix.size() + token_random_characters);
+  text += body.reveal();
+  Secret token(std::move(text));
+  const auto digest = token_digest(token);
+  auto work = [&digest, end = clock_.now() + setup_token_lifetime](db::ControlWriter& writer) -> Result<void> {
+    PARLEY_TRY(require_no_account(writer));
+    PARLEY_TRY(writer.run("DELETE FROM setup_tokens"_sql));
+    PARLEY_TRY(
+        writer.run("INSERT INTO setup_tokens (digest, expires_at) VALUES ($1, $2)"_sql, db::Blob{digest.view()}, end));
+    return {};
+  };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  co_return std::move(token);
+}
+
+Async<std::string> AccountStore::hash_checked(std::string email, Secret password) {
+  auto work = [&email, &password, cost = hasher_.cost()]() -> Result<std::string> {
+    PARLEY_TRY(check_password_strength(password, email));
+    return crypto::hash_password(password, cost);
+  };
+  co_return co_await hasher_.run(std::move(work));
+}
+
+Async<Account> AccountStore::create_first_administrator(Secret token, std::string email, Secret password,
+                                                        TenantId tenant) {
+  if (token.reveal().size() > token_characters_max) co_return refuse_token();
+  const auto digest = token_digest(token);
+  const auto now = clock_.now();
+  Account account{.id = crypto::random_id<AccountId>(random_),
+                  .email = PARLEY_CO_TRY(parse_email(email)),
+                  .created_at = now,
+                  .disabled_at = {}};
+  // Looked at before the password is hashed, so that a stranger without a token cannot keep the hasher busy.
+  auto look = [&](db::ControlReader& reader) -> Result<void> {
+    PARLEY_TRY(require_no_account(reader));
+    const auto held = PARLEY_TRY(reader.find(
+        "SELECT 1 FROM setup_tokens WHERE digest = $1 AND used_at IS NULL AND expires_at > $2"_sql,
+        [](const db::Row&) { return true; }, db::Blob{digest.view()}, now));
+    if (!held) return refuse_token();
+    return {};
+  };
+  PARLEY_CO_TRY(co_await control_.read(std::move(look)));
+  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
+  auto work = [&](db::ControlWriter& writer) -> Result<void> {
+    PARLEY_TRY(require_no_account(writer));
+    const auto used = PARLEY_TRY(
+        writer.run("UPDATE setup_tokens SET used_at = $2 WHERE digest = $1 AND used_at IS NULL AND expires_at > $2"_sql,
+                   db::Blob{digest.view()}, now));
+    if (used == 0) return refuse_token();
+    if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
+    PARLEY_TRY(insert(writer, account, hash));
+    return by_tenant::put_member(tenant, account.id, Role::owner, writer);
+  };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  co_return std::move(account);
+}
+
+Async<Account> AccountStore::create(std::string email, Secret password) {
+  Account account{.id = crypto::random_id<AccountId>(random_),
+                  .email = PARLEY_CO_TRY(parse_email(email)),
+                  .created_at = clock_.now(),
+                  .disabled_at = {}};
+  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
+  auto work = [&](db::ControlWriter& writer) { return insert(writer, account, hash); };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  co_return std::move(account);
+}
+
+Async<Account> AccountStore::verify_password(std::string email, Secret password) {
+  // Text that is no address takes the same way as an address nobody has.
+  const auto folded = parse_email(email).value_or(std::string());
+  auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
+  auto stored = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  auto hash = stored ? stored->password_hash : decoy_hash(hasher_.cost());
+  const auto verdict = PARLEY_CO_TRY(co_await hasher_.verify(std::move(password), std::move(hash)));
+  const bool holds = stored && !stored->account.disabled_at && verdict == crypto::PasswordVerdict::match;
+  if (!holds) co_return fail(Code::unauthenticated, "the address or the password is not right");
+  co_return std::move(stored->account);
+}
+
+Async<> AccountStore::set_password(AccountId id, Secret password) {
+  const auto account = PARLEY_CO_TRY(co_await load(id));
+  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
+  auto work = [&](db::ControlWriter& writer) {
+    return writer.run("UPDATE accounts SET password_hash = $2 WHERE id = $1"_sql, id, hash);
+  };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  co_return Result<void>();
+}
+
+Async<> AccountStore::disable(AccountId id) {
+  auto work = [id, now = clock_.now()](db::ControlWriter& writer) {
+    return writer.run(
+        "UPDATE accounts SET disabled_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE disabled_at END WHERE id = $1"_sql,
+        id, now);
+  };
+  const auto changed = PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  if (changed == 0) co_return fail(Code::not_found, "there is no such account");
+  co_return Result<void>();
+}
+
+Async<Account> AccountStore::load(AccountId id) {
+  auto work = [id](db::ControlReader& reader) {
+    return reader.find("SELECT id, email, password_hash, created_at, disabled_at FROM accounts WHERE id = $1"_sql,
+                       account_from, id);
+  };
+  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  if (!found) co_return fail(Code::not_found, "there is no such account");
+  co_return std::move(found->account);
+}
+
+Async<std::optional<Account>> AccountStore::find_by_email(std::string email) {
+  const auto folded = PARLEY_CO_TRY(parse_email(email));
+  auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
+  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  if (!found) co_return std::optional<Account>();
+  co_return std::optional(std::move(found->account));
+}
+
+Async<> AccountStore::set_role(AccountId id, TenantId tenant, Role role) {
+  auto work = [=](db::ControlWriter& writer) -> Result<void> {
+    if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
+    if (role != Role::owner) PARLEY_TRY(keep_an_owner(tenant, id, writer));
+    return by_tenant::put_member(tenant, id, role, writer);
+  };
+  co_return co_await control_.write(std::move(work));
+}
+
+Async<> AccountStore::remove_member(AccountId id, TenantId tenant) {
+  auto work = [=](db::ControlWriter& writer) -> Result<void> {
+    PARLEY_TRY(keep_an_owner(tenant, id, writer));
+    if (PARLEY_TRY(by_tenant::remove_member(tenant, id, writer)) == 0)
+      return fail(Code::not_found, "there is no such member");
+    return {};
+  };
+  co_return co_await control_.write(std::move(work));
+}
+
+Async<std::vector<Membership>> AccountStore::memberships_of(AccountId id) {
+  auto work = [id](db::ControlReader& reader) {
+    return reader.all(
+        "SELECT tenant_id, role FROM memberships WHERE account_id = $1 ORDER BY tenant_id"_sql,
+        [id](const db::Row& row) {
+          return Membership{
+              .account = id, .tenant = row.id<TenantId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
+        },
+        id);
+  };
+  co_return co_await control_.read(std::move(work));
+}
+
+Async<std::vector<Membership>> AccountStore::members_of(TenantId tenant) {
+  auto work = [tenant](db::ControlReader& reader) { return by_tenant::list_members(tenant, reader); };
+  co_return co_await control_.read(std::move(work));
+}
+
+}  // namespace parley::identity
