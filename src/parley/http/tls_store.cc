@@ -65,6 +65,8 @@ Result<TlsStore::Context> TlsStore::load() const {
   // Resumption is by tickets, which cost us no memory; a cache here would grow with callers.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(raw, choose_protocol, nullptr);
+  // A sealed key would otherwise be asked for on the terminal, with the server waiting.
+  SSL_CTX_set_default_passwd_cb(raw, [](char*, int, int, void*) { return 0; });
   if (SSL_CTX_use_certificate_chain_file(raw, cert_.c_str()) != 1) {
     return fail(Code::invalid_argument, "cannot use the TLS certificate", cert_.string() + ": " + openssl_error());
   }

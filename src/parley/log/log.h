@@ -1,9 +1,12 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "parley/base/literal.h"
@@ -18,9 +21,14 @@ enum class Level : std::uint8_t { debug, info, warning, error };
 /// chose cannot be logged by oversight; `operator_text` marks the one exception, errors of libraries, and is bounded.
 class Field {
  public:
-  Field(Literal name, std::int64_t value) : name_(name), value_(value) {}
-  Field(Literal name, double value) : name_(name), value_(value) {}
-  Field(Literal name, bool value) : name_(name), value_(value) {}
+  // Templates, so that {"n", 3} is not ambiguous and {"why", "because"} is not a pointer taken for true.
+  template <std::integral Number>
+    requires(!std::same_as<Number, bool>)
+  Field(Literal name, Number value) : name_(name), value_(clamp(value)) {}
+  template <std::floating_point Number>
+  Field(Literal name, Number value) : name_(name), value_(double{value}) {}
+  template <std::same_as<bool> Flag>
+  Field(Literal name, Flag value) : name_(name), value_(value) {}
   Field(Literal name, Literal value) : name_(name), value_(std::string(value.view())) {}
   template <class Tag>
   Field(Literal name, const Id<Tag>& id) : name_(name), value_(id.to_string()) {}
@@ -33,6 +41,12 @@ class Field {
   const std::variant<std::int64_t, double, bool, std::string>& value() const { return value_; }
 
  private:
+  template <class Number>
+  static std::int64_t clamp(Number value) {
+    constexpr auto max = std::numeric_limits<std::int64_t>::max();
+    return std::cmp_greater(value, max) ? max : static_cast<std::int64_t>(value);
+  }
+
   Field(Literal name, std::string text) : name_(name), value_(std::move(text)) {}
 
   Literal name_;
