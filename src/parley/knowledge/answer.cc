@@ -99,10 +99,10 @@ Answer abstain(const SearchResult& found, double confidence) {
 
 }  // namespace
 
-Answer answer(std::string_view question, const SearchResult& found) {
+Answer answer(std::string_view question, const SearchResult& found, double confidence_min) {
   const auto evidence = gather_evidence(question, found);
   const double confidence = confidence_of(features_of(evidence, found));
-  if (confidence < answer_threshold || evidence.units.empty()) return abstain(found, confidence);
+  if (confidence < confidence_min || evidence.units.empty()) return abstain(found, confidence);
 
   // Greedy: the best unit, then those that still come near it, each worth less for what has been said already.
   std::vector<const Unit*> chosen;

@@ -28,6 +28,9 @@ struct Answer {
   double confidence = 0;  ///< 0 to 1, that the passages answer the question at all; `answered` is a cut through it
 };
 
+/// Set together with the confidence model on half of a public collection; see evidence.cc and `retrieval_eval abstain`.
+inline constexpr double answer_confidence_min = 0.5;
+
 /// Sentences quoted in one answer, over all its citations. A list, table or code block counts as one.
 inline constexpr std::size_t answer_sentences_max = 3;
 
@@ -35,6 +38,7 @@ inline constexpr std::size_t answer_sentences_max = 3;
 /// or says that nothing does. `found` holds the hits for the same question; the first eight are looked at.
 ///
 /// Pure: no I/O, no clock; the same input gives the same answer. Safe from any thread. Any bytes are accepted.
-Answer answer(std::string_view question, const SearchResult& found);
+/// `confidence_min`: how sure it must be to answer; 0 always answers if anything was found.
+Answer answer(std::string_view question, const SearchResult& found, double confidence_min = answer_confidence_min);
 
 }  // namespace parley::knowledge

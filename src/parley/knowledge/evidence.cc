@@ -355,6 +355,4 @@ double confidence_of(const Features& features) {
   return 1 / (1 + std::exp(-sum));
 }
 
-const double answer_threshold = 0.5;
-
 }  // namespace parley::knowledge

@@ -68,7 +68,4 @@ Features features_of(const Evidence& evidence, const SearchResult& found);
 /// The probability that the passages answer the question, by the logistic model in evidence.cc.
 double confidence_of(const Features& features);
 
-/// Below this an answer is withheld.
-extern const double answer_threshold;
-
 }  // namespace parley::knowledge
