@@ -23,6 +23,7 @@ target_compile_options(parley_options INTERFACE
   -Xclang -fno-pch-timestamp                 # lets ccache reuse objects built on a precompiled header
 )
 target_compile_definitions(parley_options INTERFACE
+  PARLEY_VERSION="${PROJECT_VERSION}"
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_BEAST_USE_STD_STRING_VIEW
   $<$<NOT:$<CONFIG:Release>>:_GLIBCXX_ASSERTIONS>)
 target_link_options(parley_options INTERFACE -pie)

@@ -15,6 +15,7 @@ CREATE TABLE projects_by_slug (
   slug TEXT NOT NULL PRIMARY KEY,
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   project_id TEXT NOT NULL UNIQUE,
+  is_private BIGINT NOT NULL,        -- here, since a caller without a credential is judged before a file is opened
   state TEXT NOT NULL CHECK (state IN ('creating', 'active', 'removing'))
 );
 CREATE INDEX projects_by_slug_tenant ON projects_by_slug (tenant_id);

@@ -78,16 +78,16 @@ std::unexpected<Error> refuse_token() {
   return fail(Code::unauthenticated, "the set-up token is not valid; start the server again for a new one");
 }
 
-// A tenant without an owner could never get one again.
-Result<void> keep_an_owner(TenantId tenant, AccountId leaving, db::ControlReader& reader) {
+// A tenant without an administrator could never get one again.
+Result<void> keep_an_administrator(TenantId tenant, AccountId leaving, db::ControlReader& reader) {
   const auto members = PARLEY_TRY(by_tenant::list_members(tenant, reader));
-  bool is_owner = false;
+  bool is_administrator = false;
   bool another = false;
   for (const auto& member : members) {
-    if (member.role != Role::owner) continue;
-    (member.account == leaving ? is_owner : another) = true;
+    if (member.role != Role::administrator) continue;
+    (member.account == leaving ? is_administrator : another) = true;
   }
-  if (is_owner && !another) return fail(Code::conflict, "a tenant keeps at least one owner");
+  if (is_administrator && !another) return fail(Code::conflict, "a tenant keeps at least one administrator");
   return {};
 }
 
@@ -167,9 +167,22 @@ Async<std::string> AccountStore::hash_checked(std::string email, Secret password
   co_return co_await hasher_.run(std::move(work));
 }
 
+Async<> AccountStore::require_setup_token(Secret token) {
+  if (token.reveal().size() > token_characters_max) co_return refuse_token();
+  const auto digest = token_digest(token);
+  auto look = [&](db::ControlReader& reader) -> Result<void> {
+    PARLEY_TRY(require_no_account(reader));
+    const auto held = PARLEY_TRY(reader.find(
+        "SELECT 1 FROM setup_tokens WHERE digest = $1 AND used_at IS NULL AND expires_at > $2"_sql,
+        [](const db::Row&) { return true; }, db::Blob{digest.view()}, clock_.now()));
+    if (!held) return refuse_token();
+    return {};
+  };
+  co_return co_await control_.read(std::move(look));
+}
+
 Async<Account> AccountStore::create_first_administrator(Secret token, std::string email, Secret password,
                                                         TenantId tenant) {
-  if (token.reveal().size() > token_characters_max) co_return refuse_token();
   const auto digest = token_digest(token);
   const auto now = clock_.now();
   Account account{.id = crypto::random_id<AccountId>(random_),
@@ -177,15 +190,7 @@ Async<Account> AccountStore::create_first_administrator(Secret token, std::strin
                   .created_at = now,
                   .disabled_at = {}};
   // Looked at before the password is hashed, so that a stranger without a token cannot keep the hasher busy.
-  auto look = [&](db::ControlReader& reader) -> Result<void> {
-    PARLEY_TRY(require_no_account(reader));
-    const auto held = PARLEY_TRY(reader.find(
-        "SELECT 1 FROM setup_tokens WHERE digest = $1 AND used_at IS NULL AND expires_at > $2"_sql,
-        [](const db::Row&) { return true; }, db::Blob{digest.view()}, now));
-    if (!held) return refuse_token();
-    return {};
-  };
-  PARLEY_CO_TRY(co_await control_.read(std::move(look)));
+  PARLEY_CO_TRY(co_await require_setup_token(token));
   const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
   auto work = [&](db::ControlWriter& writer) -> Result<void> {
     PARLEY_TRY(require_no_account(writer));
@@ -195,7 +200,7 @@ Async<Account> AccountStore::create_first_administrator(Secret token, std::strin
     if (used == 0) return refuse_token();
     if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
     PARLEY_TRY(insert(writer, account, hash));
-    return by_tenant::put_member(tenant, account.id, Role::owner, writer);
+    return by_tenant::put_member(tenant, account.id, Role::administrator, writer);
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
   co_return std::move(account);
@@ -266,7 +271,7 @@ Async<std::optional<Account>> AccountStore::find_by_email(std::string email) {
 Async<> AccountStore::set_role(AccountId id, TenantId tenant, Role role) {
   auto work = [=](db::ControlWriter& writer) -> Result<void> {
     if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
-    if (role != Role::owner) PARLEY_TRY(keep_an_owner(tenant, id, writer));
+    if (role != Role::administrator) PARLEY_TRY(keep_an_administrator(tenant, id, writer));
     return by_tenant::put_member(tenant, id, role, writer);
   };
   co_return co_await control_.write(std::move(work));
@@ -274,7 +279,7 @@ Async<> AccountStore::set_role(AccountId id, TenantId tenant, Role role) {
 
 Async<> AccountStore::remove_member(AccountId id, TenantId tenant) {
   auto work = [=](db::ControlWriter& writer) -> Result<void> {
-    PARLEY_TRY(keep_an_owner(tenant, id, writer));
+    PARLEY_TRY(keep_an_administrator(tenant, id, writer));
     if (PARLEY_TRY(by_tenant::remove_member(tenant, id, writer)) == 0)
       return fail(Code::not_found, "there is no such member");
     return {};

@@ -11,7 +11,7 @@
 #include "parley/crypto/random.h"
 #include "parley/db/session.h"
 #include "parley/identity/password_hasher.h"
-#include "parley/identity/scopes.h"
+#include "parley/identity/role.h"
 #include "parley/net/async.h"
 
 namespace parley::identity {
@@ -55,7 +55,10 @@ class AccountStore {
   /// before. `conflict` once any account exists. For the server's own console, never an answer to a request.
   Async<Secret> create_setup_token();
 
-  /// Uses up the token and makes the account, owner of `tenant`, in one transaction. `unauthenticated` for a token that
+  /// `unauthenticated` for a token that is unknown, used or expired (alike); `conflict` once any account exists.
+  Async<> require_setup_token(Secret token);
+
+  /// Uses up the token and makes the account, administrator of `tenant`, in one transaction. `unauthenticated` for a token that
   /// is unknown, used or expired (alike); `conflict` once any account exists. The token survives a refused password.
   Async<Account> create_first_administrator(Secret token, std::string email, Secret password, TenantId tenant);
 

@@ -35,7 +35,7 @@ class PresentedKey {
   ///
   /// Not a keyed hash: 190 random bits cannot be searched for, so a key would add nothing against a thief of the table,
   /// while every API key would die with a rotation of the master key. (Who can write the table could plant a digest,
-  /// but could as well make themselves an owner.)
+  /// but could as well make themselves an administrator.)
   const crypto::Digest& digest() const { return digest_; }
 
   /// The last four characters, for showing which key a row is. Checksum characters: they leave over 166 bits unknown.

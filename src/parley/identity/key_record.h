@@ -9,7 +9,7 @@
 #include "parley/base/uuid.h"
 #include "parley/crypto/hash.h"
 #include "parley/identity/api_key.h"
-#include "parley/identity/scopes.h"
+#include "parley/evidence/scopes.h"
 
 namespace parley::identity {
 

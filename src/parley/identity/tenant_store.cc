@@ -219,9 +219,10 @@ Async<Project> TenantStore::create_project(TenantId tenant, NewProject wanted) {
     if (PARLEY_TRY(by_tenant::count_projects(tenant, writer)) >= static_cast<std::int64_t>(projects_per_tenant_max))
       return fail(Code::conflict, "this tenant has too many projects");
     const auto reserved =
-        PARLEY_TRY(writer.run("INSERT INTO projects_by_slug (slug, tenant_id, project_id, state) "
-                              "VALUES ($1, $2, $3, 'creating') ON CONFLICT (slug) DO NOTHING"_sql,
-                              project.slug, tenant, project.id));
+        PARLEY_TRY(writer.run("INSERT INTO projects_by_slug (slug, tenant_id, project_id, is_private, state) "
+                              "VALUES ($1, $2, $3, $4, 'creating') ON CONFLICT (slug) DO NOTHING"_sql,
+                              project.slug, tenant, project.id,
+                              project.visibility == Visibility::private_project));
     if (reserved == 0) return fail(Code::conflict, "that slug is taken");
     return put_intent(writer, intent);
   };
@@ -297,8 +298,12 @@ Async<> TenantStore::finish_project_remove(Intent intent) {
 Async<std::optional<ProjectPlace>> TenantStore::find_slug(std::string slug) {
   auto work = [&slug](db::ControlReader& reader) {
     return reader.find(
-        "SELECT tenant_id, project_id FROM projects_by_slug WHERE slug = $1 AND state = 'active'"_sql,
-        [](const db::Row& row) { return ProjectPlace{.tenant = row.id<TenantId>(0), .project = row.id<ProjectId>(1)}; },
+        "SELECT tenant_id, project_id, is_private FROM projects_by_slug WHERE slug = $1 AND state = 'active'"_sql,
+        [](const db::Row& row) {
+          return ProjectPlace{.tenant = row.id<TenantId>(0),
+                              .project = row.id<ProjectId>(1),
+                              .visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project};
+        },
         slug);
   };
   co_return co_await store_.control().read(std::move(work));

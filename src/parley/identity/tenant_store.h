@@ -40,6 +40,7 @@ struct NewProject {
 struct ProjectPlace {
   TenantId tenant;
   ProjectId project;
+  Visibility visibility = Visibility::private_project;
 };
 
 enum class ProjectChange : std::uint8_t { created, removed };

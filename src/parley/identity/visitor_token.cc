@@ -37,7 +37,7 @@ VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project) const {
   payload += bytes_of(project.project.uuid());
   for (int shift = 56; shift >= 0; shift -= 8) payload += static_cast<char>(expires.micros >> shift & 0xff);
   payload += crypto::hmac_sha256(key_.secret(), payload).view();
-  return {std::string(visitor_token_prefix) + text::encode_base64url(payload), visitor, visitor_token_life};
+  return {std::string(visitor_token_prefix) + text::to_base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), visitor, visitor_token_life};
 }
 
 Result<Principal> VisitorTokens::verify(std::string_view token) const {
@@ -46,9 +46,9 @@ Result<Principal> VisitorTokens::verify(std::string_view token) const {
   token.remove_prefix(visitor_token_prefix.size());
   // Before decoding: a token has one length, so nothing longer is worth the work.
   if (token.size() > 2 * token_bytes) return refuse();
-  const auto raw = text::decode_base64url(token);
+  const auto raw = text::parse_base64url(token);
   if (!raw || raw->size() != token_bytes || raw->front() != version) return refuse();
-  const std::string_view bytes = *raw;
+  const std::string_view bytes(reinterpret_cast<const char*>(raw->data()), raw->size());
   const auto mac = crypto::hmac_sha256(key_.secret(), bytes.substr(0, payload_bytes));
   if (!crypto::equal_constant_time(mac.view(), bytes.substr(payload_bytes))) return refuse();
   std::int64_t expires = 0;

@@ -45,7 +45,7 @@ std::string fragment_of(const Hit& hit, const std::vector<QueryTerm>& terms) {
       best_count = count;
     }
   }
-  std::string fragment(text::truncate_bytes(best, fragment_bytes_max));
+  std::string fragment(text::truncate_to_bytes(best, fragment_bytes_max));
   if (fragment.size() < best.size()) {
     if (const auto blank = fragment.find_last_of(" \n"); blank != std::string::npos && blank > fragment_bytes_max / 2)
       fragment.resize(blank);
