@@ -3,7 +3,7 @@
 
 const message_length_max = 1000;   // the server's limit, in code points
 const counter_shown_from = 850;    // a counter that is always there is noise
-const quote_length_shown = 300;    // a longer quote opens on request, so that five sources still fit beside an answer
+const quote_length_shown = 200;    // a longer quote opens on request, so that five sources still fit beside an answer
 const nesting_max = 8;             // of lists and quotations; deeper ones are shown as text
 const markdown_length_max = 60000; // no answer of ours is near this; a larger one would only freeze the page
 
@@ -343,6 +343,8 @@ function find_ticks(text, from, count) {
 }
 
 function read_link(text, at) {
+  // Most brackets open no link; this finds out without counting them.
+  if (!text.slice(at, at + 1000).includes('](')) return null;
   let depth = 0;
   let close = -1;
   for (let i = at; i < text.length && i < at + 1000; i += 1) {
@@ -359,7 +361,7 @@ function read_link(text, at) {
 function read_emphasis(text, at) {
   const c = text[at];
   const run = text[at + 1] === c ? 2 : 1;
-  if (text[at + 2] === c) return null;
+  if (text[at + run] === c) return null;
   const before = at > 0 ? text[at - 1] : ' ';
   const first = text[at + run];
   if (first === undefined || /\s/.test(first)) return null;
@@ -601,6 +603,7 @@ function show_mode(mode) {
   }
   by_id('foot').hidden = mode !== 'ask';
   by_id('new-chat').hidden = mode !== 'ask' || turn_count === 0;
+  refresh_composer();
   // Opening the keyboard of a phone unasked would hide half of the page.
   if (matchMedia('(hover: hover)').matches) by_id(mode === 'ask' ? 'message' : 'search-box').focus({ preventScroll: true });
 }
@@ -621,7 +624,8 @@ function refresh_composer() {
   box.setAttribute('aria-invalid', String(over));
 
   box.style.height = 'auto';
-  box.style.height = `${Math.min(box.scrollHeight, 192)}px`;
+  // While it is hidden it has no height to measure, and a height of nothing would stay.
+  if (box.scrollHeight > 0) box.style.height = `${Math.min(box.scrollHeight, 192)}px`;
 
   const wait = Math.ceil((blocked_until - Date.now()) / 1000);
   const may_send = running !== null || (box.value.trim() !== '' && !over && wait <= 0);
@@ -741,7 +745,7 @@ function source_card(source, number, prefix) {
   const name = address ? link(address, title) : element('span', {}, title);
   name.classList.add('source-title');
   const card = element('li', { class: 'source', id: `${prefix}-${number}` }, element('span', { class: 'number', 'aria-hidden': 'true' }, String(number)),
-                       element('div', {}, name, url === '' ? '' : element('span', { class: 'source-url' }, shown_address(url))));
+                       element('div', {}, name, url === '' ? '' : element('span', { class: 'source-url' }, ...shown_address(url))));
   if (quote !== '') {
     const characters = [...quote];
     const long = characters.length > quote_length_shown + 60;
@@ -762,7 +766,16 @@ function source_card(source, number, prefix) {
   return card;
 }
 
-const shown_address = (url) => url.replace(/^https?:\/\//, '').replace(/\/$/, '');
+/// An address as text that may break before its separators and, only if one part is too long for the line, elsewhere.
+function shown_address(url) {
+  const parts = url.replace(/^https?:\/\//, '').replace(/\/$/, '').split(/(?=[/#?&])/);
+  return parts.flatMap((part, i) => (i === 0 ? [part] : [element('wbr'), part]));
+}
+
+/// A reason of the server's as a sentence.
+function sentence(text) {
+  return text === '' ? '' : text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+}
 
 function show_failure(turn, question, failure, so_far) {
   if (failure.name === 'AbortError') {
@@ -782,7 +795,7 @@ function show_failure(turn, question, failure, so_far) {
   }
   if (failure.status === 404) chat_uuid = null;  // the chat is gone; asking again starts another
 
-  const [title, hint] = explain(failure);
+  const [title, hint] = explain(failure, so_far);
   turn.reply.classList.add('failed');
   turn.answer.removeAttribute('aria-busy');
   const again = element('button', { type: 'button', class: 'quiet again' }, 'Ask again');
@@ -795,18 +808,20 @@ function show_failure(turn, question, failure, so_far) {
   say(`${title} ${hint}`);
 }
 
-function explain(failure) {
+function explain(failure, so_far) {
+  // A connection that breaks in the middle is reported by the browser in words of its own.
+  if (failure.status === undefined && so_far !== '') return ['The answer was cut off.', 'The connection ended before it was complete.'];
   switch (failure.status) {
     case undefined: return ['The server could not be reached.', 'Check your connection, then ask again.'];
-    case 0: return ['The answer was cut off.', failure.message];
-    case 400: return ['The server could not read this question.', failure.message];
+    case 0: return ['The answer was cut off.', sentence(failure.message)];
+    case 400: return ['The server could not read this question.', sentence(failure.message)];
     case 401: case 403: return ['This page may not ask this project.', 'The project may have become private since this page was opened.'];
     case 404: return ['This chat or project is not there any more.', 'Asking again starts a new chat.'];
-    case 402: return ['The budget for answers is used up.', failure.message];
-    case 413: return ['This question is too long for the server.', failure.message];
+    case 402: return ['The budget for answers is used up.', sentence(failure.message)];
+    case 413: return ['This question is too long for the server.', sentence(failure.message)];
     case 503: return ['The server is busy just now.', 'Ask again in a moment.'];
     case 507: return ['The server has no room left to store this.', 'Whoever runs it has to make some first. Nothing was lost.'];
-    default: return ['Something went wrong on the server.', failure.message];
+    default: return ['Something went wrong on the server.', sentence(failure.message)];
   }
 }
 
@@ -854,7 +869,7 @@ async function search() {
   } catch (failure) {
     if (failure.name === 'AbortError') return;
     by_id('search-results').replaceChildren();
-    note.textContent = failure.status === 429 ? `Too many searches just now. Try again in ${seconds_text(failure.retry_after ?? 10)}.` : `The search did not work. ${failure.status ? failure.message : 'The server could not be reached.'}`;
+    note.textContent = failure.status === 429 ? `Too many searches just now. Try again in ${seconds_text(failure.retry_after ?? 10)}.` : `The search did not work. ${failure.status ? sentence(failure.message) : 'The server could not be reached.'}`;
   }
 }
 
@@ -866,7 +881,7 @@ function result_item(result, words) {
   append_marked(name, title, words);
   const text = element('p', { class: 'result-text' });
   append_marked(text, typeof result?.fragment === 'string' ? result.fragment : '', words);
-  return element('li', {}, element('p', { class: 'result-title' }, name), url === '' ? '' : element('p', { class: 'result-url' }, shown_address(url)), text);
+  return element('li', {}, element('p', { class: 'result-title' }, name), url === '' ? '' : element('p', { class: 'result-url' }, ...shown_address(url)), text);
 }
 
 function append_marked(into, text, words) {
@@ -875,7 +890,8 @@ function append_marked(into, text, words) {
     if (part === '') continue;
     // By beginnings, since the index finds other forms of a word too.
     const lower = part.toLowerCase();
-    into.append(wanted.some((word) => lower.startsWith(word) || (word.length > 4 && word.startsWith(lower) && lower.length > 3)) ? element('mark', {}, part) : part);
+    const is_form_of = (word) => lower.startsWith(word) || (lower.length > 4 && word.startsWith(lower) && word.length - lower.length < 4);
+    into.append(wanted.some(is_form_of) ? element('mark', {}, part) : part);
   }
 }
 

@@ -3,6 +3,7 @@
 
 const password_length_min = 12;  // the server's; its own judgement of strength comes on top
 const fields = ['token', 'organisation', 'email', 'password'];
+const spoken = { token: 'The token', organisation: 'The name', email: 'The e-mail address', password: 'The password' };
 const by_id = (id) => document.getElementById(id);
 const length_of = (text) => [...text].length;
 
@@ -59,7 +60,7 @@ function show_refusal(status, body, retry_after) {
   const request_id = typeof body?.request_id === 'string' ? body.request_id : '';
   const named = /^(token|organisation|email|password): (.*)$/s.exec(text);
   if (named && (named[1] !== 'token' || !by_id('token-field').hidden)) {
-    show_error(named[1], named[2][0].toUpperCase() + named[2].slice(1) + (/[.!?]$/.test(named[2]) ? '' : '.'));
+    show_error(named[1], `${spoken[named[1]]} ${named[2]}${/[.!?]$/.test(named[2]) ? '' : '.'}`);
     by_id(named[1]).focus();
   } else if (status === 409) {
     show_summary('This server has been set up already.', 'The link works once. More accounts are made on the command line.', request_id);
@@ -80,7 +81,7 @@ function show_finished(values) {
   by_id('form').reset();
   by_id('finished-lead').textContent = `${values.organisation} has been created, with ${values.email} as its administrator.`;
   // Quoted for a shell: a name is typed by a person and this line is copied by one.
-  by_id('next-project').textContent = `parley project create --tenant '${values.organisation.replaceAll("'", "'\\''")}' --name Docs --slug docs`;
+  by_id('next-project').textContent = `parley project create --tenant '${values.organisation.replaceAll("'", "'\\''")}' \\\n  --name Docs --slug docs`;
   by_id('asking').hidden = true;
   by_id('finished').hidden = false;
   document.title = 'Ready · Parley';
