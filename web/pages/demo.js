@@ -544,10 +544,11 @@ const paragraph = (...children) => element('p', {}, ...children);
 const code = (text) => element('code', {}, text);
 
 function show_project(project) {
-  document.title = `Ask ${slug} · Parley`;
-  by_id('project').textContent = slug;
+  const name = typeof project.name === 'string' && project.name.trim() !== '' ? project.name : slug;
+  document.title = `Ask ${name} · Parley`;
+  by_id('project').textContent = name;
   const greeting = typeof project.initial_message === 'string' ? project.initial_message.trim() : '';
-  by_id('greeting').textContent = greeting || `What would you like to know about ${slug}?`;
+  by_id('greeting').textContent = greeting || 'What would you like to know?';
   by_id('powered').hidden = project.whitelabel === true;
 
   const questions = Array.isArray(project.suggested_questions) ? project.suggested_questions.filter((q) => typeof q === 'string' && q.trim() !== '').slice(0, 6) : [];
@@ -723,7 +724,10 @@ function show_answer(turn, result) {
 
   turn.answer.removeAttribute('aria-busy');
   turn.answer.replaceChildren();
-  if (!answered) turn.answer.append(element('p', { class: 'verdict' }, 'Not in the documentation'));
+  if (!answered) {
+    turn.answer.append(element('p', { class: 'verdict' }, 'Not in the documentation'));
+    if (sources.length > 0) drop_list_of_pages(prose);
+  }
   turn.answer.append(prose);
 
   if (sources.length > 0) {
@@ -735,6 +739,15 @@ function show_answer(turn, result) {
   }
   const count = sources.length === 0 ? '' : answered ? ` ${sources.length} source${sources.length === 1 ? '' : 's'}.` : ` ${sources.length} nearest pages.`;
   say(`${answered ? 'Answer' : 'Not in the documentation'}: ${prose.textContent.slice(0, 1500)}.${count}`);
+}
+
+/// An answer that found nothing lists the nearest pages for clients that show text alone. Here they stand beside it.
+function drop_list_of_pages(prose) {
+  const list = prose.lastElementChild;
+  if (!list || !/^[UO]L$/.test(list.tagName)) return;
+  const lead = list.previousElementSibling;
+  list.remove();
+  if (lead && lead.tagName === 'P' && lead.textContent.endsWith(':')) lead.textContent = lead.textContent.replace(/[^.!?]{1,200}:$/, '').trim();
 }
 
 function source_card(source, number, prefix) {

@@ -67,7 +67,7 @@ function show_refusal(status, body, retry_after) {
   } else if (named || status === 401 || status === 403 || status === 404 || status === 410) {
     token = '';
     by_id('token-field').hidden = false;
-    show_summary('The one-time token is not valid.', 'It may have been used or typed wrongly, or the server has printed a newer one since. Look at what it printed when it started last.', request_id);
+    show_summary('The one-time token is not valid.', 'It works once and for an hour, and a restart of the server replaces it. Look at what the server printed when it started last; a restart prints a new link.', request_id);
   } else if (status === 429) {
     show_summary('Too many tries.', retry_after ? `Try again in ${retry_after} seconds.` : 'Try again in a minute.', request_id);
   } else {
