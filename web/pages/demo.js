@@ -367,7 +367,7 @@ function read_emphasis(text, at) {
   if (first === undefined || /\s/.test(first)) return null;
   if (c === '_' && /[\p{L}\p{N}]/u.test(before)) return null;  // snake_case is no emphasis
   const mark = c.repeat(run);
-  const limit = Math.min(text.length, at + 2000);
+  const limit = Math.min(text.length, at + 600);  // nobody emphasises more
   for (let end = text.indexOf(mark, at + run + 1); end !== -1 && end < limit; end = text.indexOf(mark, end + 1)) {
     if (/\s/.test(text[end - 1]) || text[end - 1] === '\\') continue;
     if (run === 1 && (text[end + 1] === c || text[end - 1] === c)) continue;
@@ -680,7 +680,7 @@ async function ask(text) {
 
   let frame = 0;
   let latest = '';
-  const draw = () => { frame = 0; turn.answer.replaceChildren(element('div', { class: 'prose' }, render_markdown(latest))); };
+  const draw = () => { frame = 0; turn.answer.replaceChildren(element('div', { class: 'prose', dir: 'auto' }, render_markdown(latest))); };
   const current = running;
   try {
     const answer = await send_message(question, current.signal, (so_far) => {
@@ -701,7 +701,7 @@ async function ask(text) {
 
 function add_turn(question) {
   turn_count += 1;
-  const heading = element('h2', { class: length_of(question) > 160 ? 'question long' : 'question', id: `question-${turn_count}` }, question);
+  const heading = element('h2', { class: length_of(question) > 160 ? 'question long' : 'question', dir: 'auto', id: `question-${turn_count}` }, question);
   const answer = element('div', { class: 'answer', 'aria-busy': 'true' }, element('p', { class: 'waiting' }, 'Looking in the documentation…'));
   const reply = element('div', { class: 'reply' }, answer);
   const section = element('article', { class: 'turn', 'aria-labelledby': heading.id }, heading, reply);
@@ -720,7 +720,7 @@ function show_answer(turn, result) {
   const pages = new Set(sources.map((s) => (safe_address(s.url) ?? '').split('#')[0]));
   const base = pages.size === 1 && !pages.has('') ? [...pages][0] : null;
   const prefix = `source-${turn.number}`;
-  const prose = element('div', { class: 'prose' }, render_markdown(text, { base, refs: answered ? sources.length : 0, prefix }));
+  const prose = element('div', { class: 'prose', dir: 'auto' }, render_markdown(text, { base, refs: answered ? sources.length : 0, prefix }));
 
   turn.answer.removeAttribute('aria-busy');
   turn.answer.replaceChildren();
@@ -763,7 +763,7 @@ function source_card(source, number, prefix) {
     const characters = [...quote];
     const long = characters.length > quote_length_shown + 60;
     const cut = long ? `${characters.slice(0, quote_length_shown).join('').replace(/\s+\S*$/, '')} …` : quote;
-    const body = element('blockquote', { class: 'source-quote' }, cut);
+    const body = element('blockquote', { class: 'source-quote', dir: 'auto' }, cut);
     card.append(body);
     if (long) {
       const more = element('button', { type: 'button', class: 'more', 'aria-expanded': 'false' }, 'Whole quote');
@@ -793,7 +793,7 @@ function sentence(text) {
 function show_failure(turn, question, failure, so_far) {
   if (failure.name === 'AbortError') {
     turn.answer.removeAttribute('aria-busy');
-    turn.answer.replaceChildren(element('div', { class: 'prose' }, render_markdown(so_far)), element('p', { class: 'small' }, 'Stopped.'));
+    turn.answer.replaceChildren(element('div', { class: 'prose', dir: 'auto' }, render_markdown(so_far)), element('p', { class: 'small' }, 'Stopped.'));
     say('Stopped.');
     return;
   }
@@ -916,8 +916,8 @@ function wire() {
     if (running !== null) running.abort(); else ask(box.value);
   });
   box.addEventListener('keydown', (event) => {
-    // While an input method composes a word, Enter accepts it.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    // While an input method composes a word, Enter accepts it. Safari says so by the number alone.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
     if (running === null) ask(box.value);
   });

@@ -5,30 +5,13 @@
 //   node web/pages/render_test.mjs
 //
 // Needs playwright-core (found from here or by NODE_PATH), Chromium (CHROMIUM, default /usr/bin/chromium) and the
-// collections in ../shared/data/text beside the repository. What is missing is said, and the test is then skipped.
+// collections in ../shared/data/text beside the repository. What is missing is said and skipped.
 
 import fs from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { open_browser, pages, send_events, send_json, serve_pages } from './page_fixture.mjs';
 
-const pages = path.dirname(fileURLToPath(import.meta.url));
 const data = path.resolve(pages, '../../../shared/data/text');
-const chromium_path = process.env.CHROMIUM ?? '/usr/bin/chromium';
-
-function skip(why) {
-  console.log(`SKIPPED: ${why}`);
-  process.exit(0);
-}
-
-let playwright;
-try { playwright = createRequire(import.meta.url)('playwright-core'); } catch { skip('playwright-core is not installed'); }
-if (!fs.existsSync(chromium_path)) skip(`no Chromium at ${chromium_path}`);
-
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-               "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const content_types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 
 // What an answer may be made of. Anything else in the page after rendering is a failure.
 const allowed = {
@@ -71,44 +54,25 @@ let batch = [];   // what the next answer is made of
 const problems = [];
 const problem = (text) => { if (problems.length < 20) console.error(`FAILED: ${text}`); problems.push(text); };
 
-const json = (response, body) => { response.writeHead(200, { 'Content-Type': 'application/json' }); response.end(JSON.stringify(body)); };
-
-const server = http.createServer((request, response) => {
-  const { pathname } = new URL(request.url, 'http://x');
-  response.setHeader('Content-Security-Policy', policy);
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  request.resume();
-  if (pathname.startsWith('/demo/')) {
-    response.setHeader('Content-Type', content_types['.html']);
-    response.end(fs.readFileSync(path.join(pages, 'demo.html')));
-  } else if (pathname.startsWith('/assets/')) {
-    const file = path.join(pages, path.basename(pathname));
-    response.setHeader('Content-Type', content_types[path.extname(file)] ?? 'application/octet-stream');
-    response.end(fs.readFileSync(file));
-  } else if (pathname === '/api/v1/projects/test/') {
-    json(response, { whitelabel: false, suggested_questions: batch.slice(0, 6), initial_message: batch[0] ?? '', filters: batch.slice(0, 6).map((title) => ({ title })), think_mode: false, is_private: false, mcp_enabled: false });
+const { origin, close } = await serve_pages(({ pathname }, response) => {
+  if (pathname === '/api/v1/projects/test/') {
+    send_json(response, 200, { name: batch[0] ?? '', whitelabel: false, suggested_questions: batch.slice(0, 6), initial_message: batch[0] ?? '', filters: batch.slice(0, 6).map((title) => ({ title })), think_mode: false, is_private: false, mcp_enabled: false });
   } else if (pathname === '/api/v1/projects/test/search/') {
-    json(response, { results: batch.map((text) => ({ title: text, fragment: text, url: text, score: 1, domain: text, is_title_match: false })) });
+    send_json(response, 200, { results: batch.map((text) => ({ title: text, fragment: text, url: text, score: 1, domain: text, is_title_match: false })) });
   } else if (pathname === '/api/v1/visitors/') {
-    json(response, { token: 'vt_test', expires_in: 600, visitor: 'v' });
+    send_json(response, 201, { token: 'vt_test', expires_in: 600, visitor: 'v' });
   } else if (pathname === '/api/v1/chats/') {
     const sources = batch.map((text) => ({ title: text, url: text, quote: text }));
-    const answer = { user_message_id: 'u', ai_message: { from: 'ai', message: batch.join('\n\n'), messageId: 'm', isPartial: false, timestamp: '2000-01-01T00:00:00Z', sources }, chat_uuid: '00000000-0000-4000-8000-000000000000', answered: true };
-    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    for (const text of batch) response.write(`event: delta\ndata: ${JSON.stringify({ text })}\n\n`);
-    response.end(`event: done\ndata: ${JSON.stringify(answer)}\n\n`);
+    const message = { from: 'ai', message: batch.join('\n\n'), messageId: 'm', isPartial: false, timestamp: '2000-01-01T00:00:00Z', sources };
+    send_events(response, [...batch.map((text) => ['delta', { text }]),
+                           ['done', { user_message_id: 'u', ai_message: message, chat_uuid: '00000000-0000-4000-8000-000000000000', answered: true }]]);
   } else {
     problem(`a request for ${pathname.slice(0, 200)}`);
-    response.writeHead(404).end();
+    send_json(response, 404, {});
   }
 });
-await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-const origin = `http://127.0.0.1:${server.address().port}`;
 
-const browser = await playwright.chromium.launch({
-  executablePath: chromium_path,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await open_browser();
 try {
   const page = await browser.newPage({ reducedMotion: 'reduce' });
   page.on('request', (request) => { if (!request.url().startsWith(`${origin}/`)) problem(`a request left: ${request.url().slice(0, 200)}`); });
@@ -211,6 +175,6 @@ try {
   console.log(`${strings.length} strings, ${found.rendered} renderings, ${turns} whole pages, slowest text ${Math.round(slowest[0])} ms (${slowest[1].trim()}…), ${problems.length} problems`);
 } finally {
   await browser.close();
-  server.close();
+  close();
 }
 process.exit(problems.length === 0 ? 0 : 1);
