@@ -234,6 +234,7 @@ void Core::submit(std::optional<TenantId> tenant, JobKind kind, Job job) {
     const Lock lock(mutex_);
     if (!stopping_) {
       const auto database = database_of(tenant, lock);
+      database->used = clock_.now();
       (kind == JobKind::write ? database->writes : database->reads).push_back(std::move(job));
       start_work(database, lock);
       return;
@@ -262,7 +263,6 @@ void Core::forget_if_unused(Database& database, const Lock&) {
 }
 
 void Core::work_ended(const std::shared_ptr<Database>& database, Lock& lock) {
-  database->used = clock_.now();
   if (database->open && database->tenant) open_.splice(open_.begin(), open_, database->place);
   if (database->broken && !database->held && !database->busy()) {
     database->held = true;
