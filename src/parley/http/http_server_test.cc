@@ -319,19 +319,21 @@ TEST(HttpServer, AStreamWithoutItsEndIsCut) {
   EXPECT_TRUE(reply.ends_with("\r\n\r\n4\r\nhalf\r\n")) << reply;
 }
 
+asio::awaitable<void> stream_until_nobody_listens(Exchange& exchange, std::promise<Code>* ended) {
+  auto head = Outlet::reply(200, "");
+  auto written = co_await exchange.start_stream(std::move(head));
+  while (written) {
+    auto chunk = Outlet::chunk(std::string(1000, 'x'));
+    written = co_await exchange.write(std::move(chunk));
+    asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  ended->set_value(written.error().code());
+}
+
 TEST(HttpServer, NoticesAClientThatLeavesMidStream) {
   std::promise<Code> ended;
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto head = Outlet::reply(200, "");
-    auto written = co_await exchange.start_stream(std::move(head));
-    while (written) {
-      auto chunk = Outlet::chunk(std::string(1000, 'x'));
-      written = co_await exchange.write(std::move(chunk));
-      asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-    ended.set_value(written.error().code());
-  });
+  const auto server = start_server([&](Exchange& exchange) { return stream_until_nobody_listens(exchange, &ended); });
   RawClient client(server->port());
   client.say(get).hear_until("xxxx");
   client.close();
@@ -339,19 +341,21 @@ TEST(HttpServer, NoticesAClientThatLeavesMidStream) {
   EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
 }
 
+asio::awaitable<void> think_until_nobody_listens(Exchange& exchange, std::promise<Code>* ended) {
+  auto head = Outlet::reply(200, "thinking");
+  co_await exchange.start_stream(std::move(head));
+  asio::steady_timer first_word(co_await asio::this_coro::executor, std::chrono::hours(1));
+  exchange.when_client_leaves([&first_word] { first_word.cancel(); });
+  boost::system::error_code ignored;
+  co_await first_word.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  auto chunk = Outlet::chunk("too late");
+  const auto written = co_await exchange.write(std::move(chunk));
+  ended->set_value(written ? Code::internal : written.error().code());
+}
+
 TEST(HttpServer, TellsAHandlerThatWaitsThatItsClientHasLeft) {
   std::promise<Code> ended;
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto head = Outlet::reply(200, "thinking");
-    co_await exchange.start_stream(std::move(head));
-    asio::steady_timer first_word(co_await asio::this_coro::executor, std::chrono::hours(1));
-    exchange.when_client_leaves([&first_word] { first_word.cancel(); });
-    boost::system::error_code ignored;
-    co_await first_word.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    auto chunk = Outlet::chunk("too late");
-    const auto written = co_await exchange.write(std::move(chunk));
-    ended.set_value(written ? Code::internal : written.error().code());
-  });
+  const auto server = start_server([&](Exchange& exchange) { return think_until_nobody_listens(exchange, &ended); });
   RawClient client(server->port());
   client.say(get).hear_until("thinking");
   client.close();
@@ -376,14 +380,16 @@ TEST(HttpServer, AHandlerThatThrowsEndsItsConnectionAlone) {
   EXPECT_TRUE(healthy.say(get).hear_reply().ends_with("hello"));
 }
 
+asio::awaitable<void> send_with(Exchange& exchange, std::vector<Header> headers) {
+  auto reply = Outlet::reply(200, "secret", std::move(headers));
+  co_await exchange.send(std::move(reply));
+}
+
 TEST(HttpServer, AReplyThatWouldSplitIsNotSent) {
   const std::vector<Header> bad[] = {{{"X", "a\r\nSet-Cookie: b"}}, {{"X\n", "a"}},   {{"", "a"}},
                                      {{"Content-Length", "3"}},     {{"X", "a\0b"s}}, {{"transfer-encoding", "x"}}};
   std::atomic<std::size_t> turn{0};
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto reply = Outlet::reply(200, "secret", bad[turn]);
-    co_await exchange.send(std::move(reply));
-  });
+  const auto server = start_server([&](Exchange& exchange) { return send_with(exchange, bad[turn]); });
   for (; turn < std::size(bad); ++turn) {
     RawClient client(server->port());
     const auto reply = client.say(get).hear_to_the_end();
@@ -411,17 +417,21 @@ TEST(HttpServer, ThePortIsFreeAfterStopping) {
   EXPECT_TRUE(Server::start({.port = port}, hello, refuse_with_status));
 }
 
+asio::awaitable<void> hello_when_allowed(Exchange& exchange, std::promise<void>* running,
+                                         const std::atomic<bool>* may_finish) {
+  running->set_value();
+  while (!*may_finish) {
+    asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  co_await hello(exchange);
+}
+
 TEST(HttpServer, StoppingLetsARunningExchangeFinish) {
   std::promise<void> running;
   std::atomic<bool> may_finish{false};
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    running.set_value();
-    while (!may_finish) {
-      asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-    co_await hello(exchange);
-  });
+  const auto server =
+      start_server([&](Exchange& exchange) { return hello_when_allowed(exchange, &running, &may_finish); });
   RawClient idle(server->port());
   RawClient client(server->port());
   client.say(get);
@@ -438,18 +448,20 @@ TEST(HttpServer, StoppingLetsARunningExchangeFinish) {
   EXPECT_EQ(server->connections(), 0);
 }
 
+asio::awaitable<void> hold_on(std::promise<void>* running, std::atomic<bool>* ended) {
+  struct Mark {
+    std::atomic<bool>* ended;
+    ~Mark() { *ended = true; }
+  };
+  const Mark mark{ended};
+  running->set_value();
+  co_await wait_for_ever();
+}
+
 TEST(HttpServer, StoppingCutsWhatOutlastsTheGrace) {
   std::promise<void> running;
   std::atomic<bool> ended{false};
-  struct Mark {
-    std::atomic<bool>& ended;
-    ~Mark() { ended = true; }
-  };
-  const auto server = start_server([&](Exchange&) -> asio::awaitable<void> {
-    const Mark mark{ended};
-    running.set_value();
-    co_await wait_for_ever();
-  });
+  const auto server = start_server([&](Exchange&) { return hold_on(&running, &ended); });
   RawClient client(server->port());
   client.say(get);
   running.get_future().get();

@@ -1,0 +1,116 @@
+// `http_soak [CONNECTIONS] [REQUESTS]`: opens idle connections (10,000 by default) to a server in this process, asks on
+// one more, and prints what an idle connection costs and how long an answer took meanwhile. The memory counted is this
+// process's, so it includes the clients' few bytes each but not the kernel's socket buffers.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "parley/http/server.h"
+
+namespace parley::api {
+class Outlet {
+ public:
+  static http::SafeReply make(int status, std::string body) { return http::SafeReply(status, {}, std::move(body)); }
+};
+}  // namespace parley::api
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+parley::asio::awaitable<void> answer(parley::http::Exchange& exchange) {
+  auto reply = parley::api::Outlet::make(200, "hello, world\n");
+  co_await exchange.send(std::move(reply));
+}
+
+std::size_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+int connect_to(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return -1;
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
+}
+
+/// One request and its reply; microseconds, or -1.
+double ask(int fd) {
+  static constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const auto begin = Clock::now();
+  char buffer[1024];
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0 || ::recv(fd, buffer, sizeof buffer, 0) <= 0) {
+    return -1;
+  }
+  return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+}
+
+void report(const char* when, int fd, std::size_t requests) {
+  std::vector<double> times;
+  for (std::size_t i = 0; i < requests; ++i) times.push_back(ask(fd));
+  std::ranges::sort(times);
+  std::printf("%s: p50 %.0f us, p99 %.0f us, worst %.0f us%s\n", when, times[requests / 2], times[requests * 99 / 100],
+              times.back(), times.front() < 0 ? ", SOME FAILED" : "");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto wanted = static_cast<std::size_t>(argc > 1 ? std::atol(argv[1]) : 10'000);
+  const auto requests = static_cast<std::size_t>(argc > 2 ? std::atol(argv[2]) : 2'000);
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+
+  auto server = parley::http::Server::start({.port = 0, .threads = 2}, answer,
+                                            [](int status) { return parley::api::Outlet::make(status, "refused\n"); });
+  if (!server) {
+    std::fprintf(stderr, "%s\n", parley::describe_for_operator(server.error()).c_str());
+    return 1;
+  }
+  const int active = connect_to((*server)->port());
+  report("alone", active, requests);
+
+  const auto before = resident_bytes();
+  std::vector<int> idle;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const int fd = connect_to((*server)->port());
+    // Each has been used once, as a browser's would be.
+    if (fd < 0 || ask(fd) < 0) {
+      std::fprintf(stderr, "connection %zu failed: raise the limit of open files (two each)\n", i);
+      return 1;
+    }
+    idle.push_back(fd);
+  }
+  const auto after = resident_bytes();
+  std::printf("%zu connections, %zu bytes each\n", (*server)->connections(), (after - before) / std::max(wanted, 1UL));
+  report("among them", active, requests);
+
+  const auto begin = Clock::now();
+  (*server)->stop(std::chrono::seconds(10));
+  std::printf("stopped in %.0f ms\n", std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  for (const int fd : idle) ::close(fd);
+  ::close(active);
+  return 0;
+}
