@@ -1,6 +1,6 @@
-// `http_soak [CONNECTIONS] [REQUESTS]`: opens idle connections (10,000 by default) to a server in this process, asks on
-// one more, and prints what an idle connection costs and how long an answer took meanwhile. The memory counted is this
-// process's, so it includes the clients' few bytes each but not the kernel's socket buffers.
+// `http_soak [CONNECTIONS] [REQUESTS]`: opens idle connections (10,000 by default) to a server in a process of its own,
+// asks on one more, and prints what an idle connection costs that process and how long an answer took meanwhile. Kernel
+// memory (socket buffers) is not counted.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "parley/http/server.h"
@@ -34,8 +35,8 @@ parley::asio::awaitable<void> answer(parley::http::Exchange& exchange) {
   co_await exchange.send(std::move(reply));
 }
 
-std::size_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
+std::size_t resident_bytes(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
   std::size_t total = 0;
   std::size_t resident = 0;
   file >> total >> resident;
@@ -73,6 +74,23 @@ void report(const char* when, int fd, std::size_t requests) {
               times.back(), times.front() < 0 ? ", SOME FAILED" : "");
 }
 
+/// Until `control` is closed at its other end.
+int serve(int control, int port_pipe) {
+  auto server = parley::http::Server::start({.port = 0, .threads = 2, .idle_timeout = std::chrono::hours(1)}, answer,
+                                            [](int status) { return parley::api::Outlet::make(status, "refused\n"); });
+  if (!server) {
+    std::fprintf(stderr, "%s\n", parley::describe_for_operator(server.error()).c_str());
+    return 1;
+  }
+  const auto port = (*server)->port();
+  if (::write(port_pipe, &port, sizeof port) != sizeof port) return 1;
+  char byte = 0;
+  while (::read(control, &byte, 1) > 0) {
+  }
+  (*server)->stop(std::chrono::seconds(10));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,34 +101,42 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
 
-  auto server = parley::http::Server::start({.port = 0, .threads = 2}, answer,
-                                            [](int status) { return parley::api::Outlet::make(status, "refused\n"); });
-  if (!server) {
-    std::fprintf(stderr, "%s\n", parley::describe_for_operator(server.error()).c_str());
-    return 1;
+  int control[2];
+  int port_pipe[2];
+  if (::pipe(control) != 0 || ::pipe(port_pipe) != 0) return 1;
+  const pid_t server = ::fork();
+  if (server == 0) {
+    ::close(control[1]);
+    return serve(control[0], port_pipe[1]);
   }
-  const int active = connect_to((*server)->port());
-  report("alone", active, requests);
+  ::close(control[0]);
+  std::uint16_t port = 0;
+  if (::read(port_pipe[0], &port, sizeof port) != sizeof port) return 1;
 
-  const auto before = resident_bytes();
+  const int active = connect_to(port);
+  report("alone", active, requests);
+  const auto before = resident_bytes(server);
   std::vector<int> idle;
   for (std::size_t i = 0; i < wanted; ++i) {
-    const int fd = connect_to((*server)->port());
+    const int fd = connect_to(port);
     // Each has been used once, as a browser's would be.
     if (fd < 0 || ask(fd) < 0) {
-      std::fprintf(stderr, "connection %zu failed: raise the limit of open files (two each)\n", i);
+      std::fprintf(stderr, "connection %zu failed: raise the limit of open files\n", i);
       return 1;
     }
     idle.push_back(fd);
   }
-  const auto after = resident_bytes();
-  std::printf("%zu connections, %zu bytes each\n", (*server)->connections(), (after - before) / std::max(wanted, 1UL));
+  std::printf("%zu idle connections, %zu bytes each\n", idle.size(),
+              (resident_bytes(server) - before) / std::max(wanted, 1UL));
   report("among them", active, requests);
+  std::size_t alive = 0;
+  for (const int fd : idle) alive += ask(fd) > 0;
+  std::printf("%zu of them still answer\n", alive);
 
   const auto begin = Clock::now();
-  (*server)->stop(std::chrono::seconds(10));
+  ::close(control[1]);
+  int status = 0;
+  ::waitpid(server, &status, 0);
   std::printf("stopped in %.0f ms\n", std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
-  for (const int fd : idle) ::close(fd);
-  ::close(active);
-  return 0;
+  return alive == wanted && status == 0 ? 0 : 1;
 }
