@@ -309,6 +309,52 @@ TEST(HttpServer, StreamsInChunks) {
   EXPECT_TRUE(has(reply, "Connection: close\r\n"));
 }
 
+asio::awaitable<void> shout_back(Exchange& exchange) {
+  auto head = Outlet::reply(101, "", {{"Upgrade", "shout"}});
+  if (!co_await exchange.start_upgrade(std::move(head))) {
+    auto refusal = Outlet::reply(426, "upgrade, please");
+    co_await exchange.send(std::move(refusal));
+    co_return;
+  }
+  for (;;) {
+    auto heard = co_await exchange.read_upgraded(4);
+    if (!heard && heard.error().code() == Code::timeout) heard = "?";
+    if (!heard) co_return;
+    auto chunk = Outlet::chunk(*heard + "!");
+    if (!co_await exchange.write(std::move(chunk))) co_return;
+    if (*heard == "bye") break;
+  }
+  co_await exchange.finish_stream();
+}
+
+TEST(HttpServer, HandsAnUpgradedConnectionOver) {
+  const auto server = start_server(shout_back, {.idle_timeout = 100ms});
+  RawClient client(server->port());
+  // The first words come in the same packet as the request.
+  client.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: shout\r\n\r\nGET / HTT");
+  const auto head = client.hear_until("\r\n\r\n");
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n")) << head;
+  EXPECT_TRUE(has(head, "Connection: Upgrade\r\n") && has(head, "Upgrade: shout\r\n")) << head;
+  EXPECT_EQ(client.hear_until("HT!T!"), "GET !/ HT!T!") << "bytes as they are, not a request";
+  EXPECT_EQ(client.hear_until("?!"), "?!") << "silence is told to the handler, which goes on";
+  EXPECT_EQ(client.say("bye").hear_to_the_end(), "bye!");
+  RawClient leaving(server->port());
+  leaving.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n").hear_until("\r\n\r\n");
+  leaving.close();
+  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+}
+
+TEST(HttpServer, UpgradesNothingThatDidNotAsk) {
+  const auto server = start_server(shout_back);
+  for (const char* request : {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: shout\r\n\r\n",
+                              "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\r\n",
+                              "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\nx",
+                              "GET / HTTP/1.0\r\nConnection: Upgrade\r\n\r\n"}) {
+    RawClient client(server->port());
+    EXPECT_TRUE(client.say(request).hear_reply().starts_with("HTTP/1.1 426 ")) << request;
+  }
+}
+
 TEST(HttpServer, AStreamWithoutItsEndIsCut) {
   const auto server = start_server([](Exchange& exchange) -> asio::awaitable<void> {
     auto head = Outlet::reply(200, "half");
