@@ -410,6 +410,42 @@ Async<void> Connection::finish_stream() {
   co_return Result<void>();
 }
 
+Async<void> Connection::start_upgrade(SafeReply head) {
+  if (reply_ != Reply::none) co_return fail(Code::internal, "a second reply to one request");
+  if (parser_.head().method != Method::get || !parser_.is_complete() || !parser_.asks_for_upgrade() ||
+      parser_.head().content_length) {
+    co_return fail(Code::invalid_argument, "not an upgrade request");
+  }
+  auto& buffer = loop_.write_buffer();
+  buffer.clear();
+  if (!append_reply_head(buffer, head, ReplyFraming::upgraded, Persistence::implied, loop_.date_line())) {
+    co_return fail(Code::internal, "the reply cannot be sent");
+  }
+  reply_ = Reply::broken;
+  persist_ = false;
+  chunked_reply_ = false;
+  if (!co_await write_all(buffer, {}, {})) co_return cancelled();
+  reply_ = Reply::streaming;
+  upgraded_ = true;
+  co_return Result<void>();
+}
+
+Async<std::string> Connection::read_upgraded(std::size_t bytes_max) {
+  if (!upgraded_) co_return fail(Code::internal, "the connection was not upgraded");
+  if (client_gone_) co_return cancelled();
+  begin(Phase::body, loop_.shared().options.idle_timeout);
+  const auto bytes = co_await receive();
+  phase_ = Phase::working;
+  if (bytes.empty()) {
+    if (!expired_ || cut_ || client_gone_) co_return cancelled();
+    expired_ = false;
+    co_return fail(Code::timeout, "nothing was received in time");
+  }
+  std::string taken(bytes.substr(0, bytes_max));
+  keep_leftover(bytes.substr(taken.size()));
+  co_return taken;
+}
+
 asio::awaitable<bool> Connection::write_all(std::string_view first, std::string_view second, std::string_view third) {
   const auto result = transport_.write(first, second, third);
   if (result.status == Io::done && result.bytes == first.size() + second.size() + third.size()) co_return true;

@@ -38,6 +38,8 @@ class Connection final : public Exchange, public ConnectionNode, public std::ena
   Async<void> start_stream(SafeReply head) override;
   Async<void> write(SafeChunk chunk) override;
   Async<void> finish_stream() override;
+  Async<void> start_upgrade(SafeReply head) override;
+  Async<std::string> read_upgraded(std::size_t bytes_max) override;
   void when_client_leaves(std::function<void()> notify) override;
 
  private:
@@ -84,6 +86,7 @@ class Connection final : public Exchange, public ConnectionNode, public std::ena
   bool body_read_ = false;
   bool persist_ = true;  ///< another request may follow
   bool chunked_reply_ = false;
+  bool upgraded_ = false;
   std::string leftover_;  ///< received, not yet understood; from leftover_at_
   std::size_t leftover_at_ = 0;
   std::function<void()> notify_gone_;

@@ -309,6 +309,52 @@ TEST(HttpServer, StreamsInChunks) {
   EXPECT_TRUE(has(reply, "Connection: close\r\n"));
 }
 
+asio::awaitable<void> shout_back(Exchange& exchange) {
+  auto head = Outlet::reply(101, "", {{"Upgrade", "shout"}});
+  if (!co_await exchange.start_upgrade(std::move(head))) {
+    auto refusal = Outlet::reply(426, "upgrade, please");
+    co_await exchange.send(std::move(refusal));
+    co_return;
+  }
+  for (;;) {
+    auto heard = co_await exchange.read_upgraded(4);
+    if (!heard && heard.error().code() == Code::timeout) heard = "?";
+    if (!heard) co_return;
+    auto chunk = Outlet::chunk(*heard + "!");
+    if (!co_await exchange.write(std::move(chunk))) co_return;
+    if (*heard == "bye") break;
+  }
+  co_await exchange.finish_stream();
+}
+
+TEST(HttpServer, HandsAnUpgradedConnectionOver) {
+  const auto server = start_server(shout_back, {.idle_timeout = 100ms});
+  RawClient client(server->port());
+  // The first words come in the same packet as the request.
+  client.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: shout\r\n\r\nGET / HTT");
+  const auto head = client.hear_until("\r\n\r\n");
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n")) << head;
+  EXPECT_TRUE(has(head, "Connection: Upgrade\r\n") && has(head, "Upgrade: shout\r\n")) << head;
+  EXPECT_EQ(client.hear_until("HT!T!"), "GET !/ HT!T!") << "bytes as they are, not a request";
+  EXPECT_EQ(client.hear_until("?!"), "?!") << "silence is told to the handler, which goes on";
+  EXPECT_EQ(client.say("bye").hear_to_the_end(), "bye!");
+  RawClient leaving(server->port());
+  leaving.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n").hear_until("\r\n\r\n");
+  leaving.close();
+  EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
+}
+
+TEST(HttpServer, UpgradesNothingThatDidNotAsk) {
+  const auto server = start_server(shout_back);
+  for (const char* request : {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: shout\r\n\r\n",
+                              "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\r\n",
+                              "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\nx",
+                              "GET / HTTP/1.0\r\nConnection: Upgrade\r\n\r\n"}) {
+    RawClient client(server->port());
+    EXPECT_TRUE(client.say(request).hear_reply().starts_with("HTTP/1.1 426 ")) << request;
+  }
+}
+
 TEST(HttpServer, AStreamWithoutItsEndIsCut) {
   const auto server = start_server([](Exchange& exchange) -> asio::awaitable<void> {
     auto head = Outlet::reply(200, "half");
@@ -319,19 +365,21 @@ TEST(HttpServer, AStreamWithoutItsEndIsCut) {
   EXPECT_TRUE(reply.ends_with("\r\n\r\n4\r\nhalf\r\n")) << reply;
 }
 
+asio::awaitable<void> stream_until_nobody_listens(Exchange& exchange, std::promise<Code>* ended) {
+  auto head = Outlet::reply(200, "");
+  auto written = co_await exchange.start_stream(std::move(head));
+  while (written) {
+    auto chunk = Outlet::chunk(std::string(1000, 'x'));
+    written = co_await exchange.write(std::move(chunk));
+    asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  ended->set_value(written.error().code());
+}
+
 TEST(HttpServer, NoticesAClientThatLeavesMidStream) {
   std::promise<Code> ended;
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto head = Outlet::reply(200, "");
-    auto written = co_await exchange.start_stream(std::move(head));
-    while (written) {
-      auto chunk = Outlet::chunk(std::string(1000, 'x'));
-      written = co_await exchange.write(std::move(chunk));
-      asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-    ended.set_value(written.error().code());
-  });
+  const auto server = start_server([&](Exchange& exchange) { return stream_until_nobody_listens(exchange, &ended); });
   RawClient client(server->port());
   client.say(get).hear_until("xxxx");
   client.close();
@@ -339,19 +387,21 @@ TEST(HttpServer, NoticesAClientThatLeavesMidStream) {
   EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
 }
 
+asio::awaitable<void> think_until_nobody_listens(Exchange& exchange, std::promise<Code>* ended) {
+  auto head = Outlet::reply(200, "thinking");
+  co_await exchange.start_stream(std::move(head));
+  asio::steady_timer first_word(co_await asio::this_coro::executor, std::chrono::hours(1));
+  exchange.when_client_leaves([&first_word] { first_word.cancel(); });
+  boost::system::error_code ignored;
+  co_await first_word.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  auto chunk = Outlet::chunk("too late");
+  const auto written = co_await exchange.write(std::move(chunk));
+  ended->set_value(written ? Code::internal : written.error().code());
+}
+
 TEST(HttpServer, TellsAHandlerThatWaitsThatItsClientHasLeft) {
   std::promise<Code> ended;
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto head = Outlet::reply(200, "thinking");
-    co_await exchange.start_stream(std::move(head));
-    asio::steady_timer first_word(co_await asio::this_coro::executor, std::chrono::hours(1));
-    exchange.when_client_leaves([&first_word] { first_word.cancel(); });
-    boost::system::error_code ignored;
-    co_await first_word.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    auto chunk = Outlet::chunk("too late");
-    const auto written = co_await exchange.write(std::move(chunk));
-    ended.set_value(written ? Code::internal : written.error().code());
-  });
+  const auto server = start_server([&](Exchange& exchange) { return think_until_nobody_listens(exchange, &ended); });
   RawClient client(server->port());
   client.say(get).hear_until("thinking");
   client.close();
@@ -376,14 +426,16 @@ TEST(HttpServer, AHandlerThatThrowsEndsItsConnectionAlone) {
   EXPECT_TRUE(healthy.say(get).hear_reply().ends_with("hello"));
 }
 
+asio::awaitable<void> send_with(Exchange& exchange, std::vector<Header> headers) {
+  auto reply = Outlet::reply(200, "secret", std::move(headers));
+  co_await exchange.send(std::move(reply));
+}
+
 TEST(HttpServer, AReplyThatWouldSplitIsNotSent) {
   const std::vector<Header> bad[] = {{{"X", "a\r\nSet-Cookie: b"}}, {{"X\n", "a"}},   {{"", "a"}},
                                      {{"Content-Length", "3"}},     {{"X", "a\0b"s}}, {{"transfer-encoding", "x"}}};
   std::atomic<std::size_t> turn{0};
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    auto reply = Outlet::reply(200, "secret", bad[turn]);
-    co_await exchange.send(std::move(reply));
-  });
+  const auto server = start_server([&](Exchange& exchange) { return send_with(exchange, bad[turn]); });
   for (; turn < std::size(bad); ++turn) {
     RawClient client(server->port());
     const auto reply = client.say(get).hear_to_the_end();
@@ -411,17 +463,21 @@ TEST(HttpServer, ThePortIsFreeAfterStopping) {
   EXPECT_TRUE(Server::start({.port = port}, hello, refuse_with_status));
 }
 
+asio::awaitable<void> hello_when_allowed(Exchange& exchange, std::promise<void>* running,
+                                         const std::atomic<bool>* may_finish) {
+  running->set_value();
+  while (!*may_finish) {
+    asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  co_await hello(exchange);
+}
+
 TEST(HttpServer, StoppingLetsARunningExchangeFinish) {
   std::promise<void> running;
   std::atomic<bool> may_finish{false};
-  const auto server = start_server([&](Exchange& exchange) -> asio::awaitable<void> {
-    running.set_value();
-    while (!may_finish) {
-      asio::steady_timer pause(co_await asio::this_coro::executor, 1ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-    co_await hello(exchange);
-  });
+  const auto server =
+      start_server([&](Exchange& exchange) { return hello_when_allowed(exchange, &running, &may_finish); });
   RawClient idle(server->port());
   RawClient client(server->port());
   client.say(get);
@@ -438,18 +494,20 @@ TEST(HttpServer, StoppingLetsARunningExchangeFinish) {
   EXPECT_EQ(server->connections(), 0);
 }
 
+asio::awaitable<void> hold_on(std::promise<void>* running, std::atomic<bool>* ended) {
+  struct Mark {
+    std::atomic<bool>* ended;
+    ~Mark() { *ended = true; }
+  };
+  const Mark mark{ended};
+  running->set_value();
+  co_await wait_for_ever();
+}
+
 TEST(HttpServer, StoppingCutsWhatOutlastsTheGrace) {
   std::promise<void> running;
   std::atomic<bool> ended{false};
-  struct Mark {
-    std::atomic<bool>& ended;
-    ~Mark() { ended = true; }
-  };
-  const auto server = start_server([&](Exchange&) -> asio::awaitable<void> {
-    const Mark mark{ended};
-    running.set_value();
-    co_await wait_for_ever();
-  });
+  const auto server = start_server([&](Exchange&) { return hold_on(&running, &ended); });
   RawClient client(server->port());
   client.say(get);
   running.get_future().get();

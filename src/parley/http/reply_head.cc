@@ -11,6 +11,7 @@ namespace {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
+    case 101: return "Switching Protocols";
     case 200: return "OK";
     case 201: return "Created";
     case 202: return "Accepted";
@@ -69,7 +70,8 @@ bool is_ours(std::string_view name) {
 bool append_reply_head(std::string& out, const SafeReply& reply, ReplyFraming framing, Persistence persistence,
                        std::string_view date) {
   // An interim or nonsensical status here would leave the client waiting for another reply.
-  if (reply.status() < 200 || reply.status() > 599) return false;
+  const bool upgraded = framing == ReplyFraming::upgraded;
+  if (upgraded ? reply.status() != 101 : reply.status() < 200 || reply.status() > 599) return false;
   const auto before = out.size();
   if (reply.status() == 200) {
     out.append("HTTP/1.1 200 OK\r\n");
@@ -91,6 +93,10 @@ bool append_reply_head(std::string& out, const SafeReply& reply, ReplyFraming fr
     } else if (framing == ReplyFraming::chunked) {
       out.append("Transfer-Encoding: chunked\r\n");
     }
+  }
+  if (upgraded) {
+    out.append("Connection: Upgrade\r\n\r\n");
+    return true;
   }
   if (persistence == Persistence::close) out.append("Connection: close\r\n");
   if (persistence == Persistence::keep_alive) out.append("Connection: keep-alive\r\n");

@@ -9,7 +9,7 @@
 namespace parley::http {
 
 /// How a client finds the end of a reply.
-enum class ReplyFraming : std::uint8_t { length, chunked, until_close };
+enum class ReplyFraming : std::uint8_t { length, chunked, until_close, upgraded };
 /// What the Connection header says.
 enum class Persistence : std::uint8_t { implied, keep_alive, close };
 

@@ -73,7 +73,8 @@ bool RequestParser::refuse(int status, Literal reason) {
 
 void RequestParser::next_request() {
   state_ = State::request_line;
-  http_1_0_ = chunked_ = close_named_ = keep_alive_named_ = expects_continue_ = empty_line_skipped_ = false;
+  http_1_0_ = chunked_ = expects_continue_ = empty_line_skipped_ = false;
+  close_named_ = keep_alive_named_ = upgrade_named_ = false;
   single_seen_ = 0;
   head_bytes_ = 0;
   body_left_ = 0;
@@ -287,6 +288,7 @@ bool RequestParser::note_connection(std::string_view value) {
     if (!option.empty() && !ascii::all(option, ascii::token)) return refuse(400, "bad Connection");
     if (ascii::equal_ignoring_case(option, "close")) close_named_ = true;
     if (ascii::equal_ignoring_case(option, "keep-alive")) keep_alive_named_ = true;
+    if (ascii::equal_ignoring_case(option, "upgrade")) upgrade_named_ = true;
     if (comma == std::string_view::npos) return true;
     value.remove_prefix(comma + 1);
   }

@@ -56,6 +56,7 @@ class RequestParser {
   bool is_http_1_0() const { return http_1_0_; }
   bool is_chunked() const { return chunked_; }
   bool wants_keep_alive() const { return http_1_0_ ? keep_alive_named_ && !close_named_ : !close_named_; }
+  bool asks_for_upgrade() const { return upgrade_named_ && !http_1_0_; }
   bool expects_continue() const { return expects_continue_ && !http_1_0_; }
   std::uint64_t body_bytes_left() const { return body_left_; }  ///< of a declared length, or of the current chunk
 
@@ -90,6 +91,7 @@ class RequestParser {
   bool chunked_ = false;
   bool close_named_ = false;
   bool keep_alive_named_ = false;
+  bool upgrade_named_ = false;
   bool expects_continue_ = false;
   bool empty_line_skipped_ = false;
   std::uint16_t single_seen_ = 0;

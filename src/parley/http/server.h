@@ -34,6 +34,15 @@ class Exchange {
   /// Ends the stream in good order. A stream that is never finished is cut, so that a client sees it was.
   virtual Async<void> finish_stream() = 0;
 
+  /// Answers 101 and hands over the connection's bytes, both ways, to a protocol named in `head`'s Upgrade header: from
+  /// here on `read_upgraded`, `write` (bytes as they are) and `finish_stream`, after which the connection ends.
+  /// `invalid_argument`, with nothing sent, unless the request is a GET over HTTP/1.1 without a body that asks for an
+  /// upgrade; `cancelled` if the client has gone.
+  virtual Async<void> start_upgrade(SafeReply head) = 0;
+  /// The next bytes, between 1 and `bytes_max`. `timeout` when none came for the idle time-out: the caller may ping and
+  /// read on. `cancelled` once the client has gone. One read and one write may be awaited at the same time.
+  virtual Async<std::string> read_upgraded(std::size_t bytes_max) = 0;
+
   /// Calls `notify` once, on the connection's thread, when the client leaves before the reply is complete, so that work
   /// nobody waits for can be stopped between writes (a model that is slow to its first word). A client that closes only
   /// its sending side counts as gone. One that has sent its next request already is noticed at the next write instead.

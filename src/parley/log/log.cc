@@ -121,7 +121,7 @@ Logger& logger() {
 }  // namespace
 
 Field Field::operator_text(Literal name, std::string_view text) {
-  return Field(name, std::string(text::truncate_to_bytes(text, operator_text_bytes_max)));
+  return Field(name, OperatorText{std::string(text::truncate_to_bytes(text, operator_text_bytes_max))});
 }
 
 void write(Level level, Literal event, std::initializer_list<Field> fields) {

@@ -47,7 +47,11 @@ class Field {
     return std::cmp_greater(value, max) ? max : static_cast<std::int64_t>(value);
   }
 
-  Field(Literal name, std::string text) : name_(name), value_(std::move(text)) {}
+  // A type of its own, or a literal could become either.
+  struct OperatorText {
+    std::string text;
+  };
+  Field(Literal name, OperatorText text) : name_(name), value_(std::move(text.text)) {}
 
   Literal name_;
   std::variant<std::int64_t, double, bool, std::string> value_;
