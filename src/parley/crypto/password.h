@@ -28,6 +28,10 @@ enum class PasswordVerdict { match, mismatch };
 /// Takes as long as hashing did. A text that is no hash is `mismatch`.
 PasswordVerdict verify_password(const Secret& password, const std::string& hash);
 
+/// A well-formed hash of that cost which no password has. Verifying against it takes as long as against a real one, so
+/// that a log-in with an unknown name is not answered sooner than one with a wrong password.
+std::string decoy_hash(PasswordCost cost = {});
+
 /// Whether a hash was made with other parameters than these, so that it can be replaced at the next log-in.
 bool needs_rehash(const std::string& hash, PasswordCost cost = {});
 
