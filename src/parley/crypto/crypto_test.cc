@@ -191,6 +191,12 @@ TEST(Password, knows_which_hashes_are_to_be_renewed) {
   EXPECT_TRUE(needs_rehash(*hash));
 }
 
+TEST(Password, the_decoy_is_read_as_a_hash_of_its_cost_and_matches_nothing) {
+  for (const auto cost : {cheap, PasswordCost{}}) EXPECT_FALSE(needs_rehash(decoy_hash(cost), cost));
+  EXPECT_EQ(verify_password(Secret(""), decoy_hash(cheap)), PasswordVerdict::mismatch);
+  EXPECT_EQ(verify_password(Secret("x"), decoy_hash(cheap)), PasswordVerdict::mismatch);
+}
+
 TEST(Password, too_long_is_refused_rather_than_cut) {
   EXPECT_EQ(hash_password(Secret(std::string(password_bytes_max + 1, 'x')), cheap).error().code(), Code::too_large);
 }

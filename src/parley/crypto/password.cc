@@ -1,6 +1,9 @@
 #include "parley/crypto/password.h"
 
+#include <algorithm>
 #include <array>
+
+#include <fmt/format.h>
 
 #include "parley/crypto/sodium.h"
 
@@ -26,6 +29,12 @@ PasswordVerdict verify_password(const Secret& password, const std::string& hash)
   const bool match =
       crypto_pwhash_argon2id_str_verify(text.data(), password.reveal().data(), password.reveal().size()) == 0;
   return match ? PasswordVerdict::match : PasswordVerdict::mismatch;
+}
+
+std::string decoy_hash(PasswordCost cost) {
+  // Salt and digest of zeros, in base64: a salt of another form would be refused at once, without the work.
+  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, std::string(22, 'A'),
+                     std::string(43, 'A'));
 }
 
 bool needs_rehash(const std::string& hash, PasswordCost cost) {

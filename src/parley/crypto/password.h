@@ -9,8 +9,9 @@
 
 namespace parley::crypto {
 
-/// How much work one guess costs. 64 MiB and 3 passes is what RFC 9106 recommends where memory is not plentiful; it
-/// takes about a tenth of a second, and two at once stay inside a small server's memory.
+/// How much work one guess costs. 64 MiB and 3 passes is what RFC 9106 recommends where memory is short (with
+/// four lanes; libsodium has one). It
+/// takes about 160 ms of a core, and two at once fit a small server.
 struct PasswordCost {
   std::size_t memory_bytes = std::size_t{64} << 20;
   unsigned passes = 3;
@@ -27,6 +28,10 @@ enum class PasswordVerdict { match, mismatch };
 
 /// Takes as long as hashing did. A text that is no hash is `mismatch`.
 PasswordVerdict verify_password(const Secret& password, const std::string& hash);
+
+/// A well-formed hash of that cost which no password has. Verifying against it takes as long as against a real one, so
+/// that a log-in with an unknown name is not answered sooner than one with a wrong password.
+std::string decoy_hash(PasswordCost cost = {});
 
 /// Whether a hash was made with other parameters than these, so that it can be replaced at the next log-in.
 bool needs_rehash(const std::string& hash, PasswordCost cost = {});

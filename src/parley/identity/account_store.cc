@@ -25,12 +25,6 @@ crypto::Digest token_digest(const Secret& token) {
   return crypto::Sha256().update("parley setup token 1\n").update(token.reveal()).finish();
 }
 
-// A well-formed hash of the same cost that belongs to nobody, so that an unknown address costs as much as a known one.
-std::string decoy_hash(const crypto::PasswordCost& cost) {
-  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_bytes / 1024, cost.passes, std::string(22, 'A'),
-                     std::string(43, 'A'));
-}
-
 int score_of(double entropy_bits) {
   // zxcvbn's own steps: 10^3, 10^6, 10^8 and 10^10 guesses, in bits.
   int score = 0;
@@ -222,7 +216,7 @@ Async<Account> AccountStore::verify_password(std::string email, Secret password)
   const auto folded = parse_email(email).value_or(std::string());
   auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
   auto stored = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
-  auto hash = stored ? stored->password_hash : decoy_hash(hasher_.cost());
+  auto hash = stored ? stored->password_hash : crypto::decoy_hash(hasher_.cost());
   const auto verdict = PARLEY_CO_TRY(co_await hasher_.verify(std::move(password), std::move(hash)));
   const bool holds = stored && !stored->account.disabled_at && verdict == crypto::PasswordVerdict::match;
   if (!holds) co_return fail(Code::unauthenticated, "the address or the password is not right");

@@ -23,7 +23,7 @@ std::optional<KeyKind> parse_key_kind(std::string_view text);
 /// characters of CRC-32 over all before them; 42 characters in all.
 ///
 /// The prefix lets secret scanners find a leaked key; the checksum lets them, and us, tell a key from a typing mistake
-/// without asking the database, so that garbage costs a few hundred nanoseconds and no lookup.
+/// without asking the database, so that garbage costs a microsecond and no lookup.
 inline constexpr std::size_t api_key_characters = 42;
 
 /// A well-formed key somebody presented. Says nothing about whether it exists.

@@ -1,31 +1,15 @@
 #include <gtest/gtest.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include "parley/crypto/random.h"
 #include "parley/trail/batch.h"
 #include "parley/trail/verify.h"
 #include "testing/test_store.h"
+#include "testing/wait.h"
 
 namespace parley::trail {
 namespace {
 
 using namespace db::literals;
-
-class MovingClock final : public Clock {
- public:
-  Timestamp now() const override { return at; }
-  Timestamp at{1'700'000'000'000'000};
-};
-
-template <class T>
-Result<T> wait(Async<T> work) {
-  asio::io_context io;
-  std::optional<Result<T>> outcome;
-  asio::co_spawn(io, std::move(work), [&](std::exception_ptr, Result<T> result) { outcome = std::move(result); });
-  io.run();
-  return std::move(*outcome);
-}
 
 Entry read_of(Literal action) {
   return {.kind = Kind::read,
@@ -64,7 +48,7 @@ class BatchContract : public testing::TestWithParam<db::Engine> {
 
   std::unique_ptr<db::TestStore> test_store_;
   const TenantId acme = db::random_tenant_id();
-  MovingClock clock;
+  ManualClock clock;
   const Trail trail{NodeId(crypto::random_uuid()), clock};
 };
 
@@ -74,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(engines, BatchContract, testing::Values(db::Engine::sql
 TEST_P(BatchContract, reads_are_written_together_with_the_time_they_happened_at) {
   TrailBatch batch(store(), trail, clock);
   ASSERT_TRUE(wait(batch.note(acme, read_of("one"))));
-  clock.at = clock.at + std::chrono::milliseconds(300);
+  clock.advance(std::chrono::milliseconds(300));
   ASSERT_TRUE(wait(batch.note(acme, read_of("two"))));
   EXPECT_TRUE(records().empty());
   ASSERT_TRUE(wait(batch.flush()));
@@ -86,13 +70,13 @@ TEST_P(BatchContract, reads_are_written_together_with_the_time_they_happened_at)
 }
 
 TEST_P(BatchContract, a_crash_with_reads_held_back_leaves_a_gap_record) {
-  const auto opened_at = clock.at;
+  const auto opened_at = clock.now();
   {
     TrailBatch batch(store(), trail, clock);
     ASSERT_TRUE(wait(batch.note(acme, read_of("lost"))));
     EXPECT_EQ(markers(), 1);
   }
-  clock.at = clock.at + std::chrono::hours(1);
+  clock.advance(std::chrono::hours(1));
   TrailBatch batch(store(), trail, clock);
   EXPECT_EQ(wait(batch.record_gaps()).value(), 1);
   const auto written = records();
@@ -119,7 +103,7 @@ TEST_P(BatchContract, a_quiet_tenant_is_closed_and_opened_again) {
   ASSERT_TRUE(wait(batch.note(acme, read_of("one"))));
   ASSERT_TRUE(wait(batch.flush()));
   EXPECT_EQ(markers(), 1);
-  clock.at = clock.at + batch_idle_close + std::chrono::seconds(1);
+  clock.advance(batch_idle_close + std::chrono::seconds(1));
   ASSERT_TRUE(wait(batch.flush()));
   EXPECT_EQ(markers(), 0);
   ASSERT_TRUE(wait(batch.note(acme, read_of("two"))));
@@ -149,7 +133,7 @@ TEST_P(BatchContract, anonymous_refusals_add_up_by_minute_and_rule) {
   ASSERT_TRUE(wait(counters.flush()));
   counters.count("credentials_missing");
   ASSERT_TRUE(wait(counters.flush()));
-  clock.at = clock.at + std::chrono::minutes(1);
+  clock.advance(std::chrono::minutes(1));
   counters.count("credentials_missing");
   ASSERT_TRUE(wait(counters.flush()));
   const auto rows = store().control().read_blocking([](db::ControlReader& r) {

@@ -7,17 +7,12 @@
 #include "parley/trail/trail.h"
 #include "parley/trail/verify.h"
 #include "testing/test_store.h"
+#include "testing/wait.h"
 
 namespace parley::trail {
 namespace {
 
 using namespace db::literals;
-
-class StoppedClock final : public Clock {
- public:
-  Timestamp now() const override { return at; }
-  Timestamp at{1'700'000'000'000'000};
-};
 
 Entry entry(Literal action, Kind kind = Kind::write) {
   return {.kind = kind,
@@ -55,7 +50,7 @@ class TrailContract : public testing::TestWithParam<db::Engine> {
   std::unique_ptr<db::TestStore> test_store_;
   const TenantId acme_id = db::random_tenant_id();
   const TenantId zeta_id = db::random_tenant_id();
-  StoppedClock clock;
+  ManualClock clock;
   const Trail trail{NodeId(crypto::random_uuid()), clock};
 };
 
@@ -96,7 +91,7 @@ TEST_P(TrailContract, what_is_stored_is_what_was_said) {
   ASSERT_EQ(stored.size(), 1U);
   const auto& record = stored[0];
   EXPECT_EQ(record.node, trail.node().to_string());
-  EXPECT_EQ(record.at, clock.at.micros);
+  EXPECT_EQ(record.at, clock.now().micros);
   EXPECT_EQ(record.kind, "refusal");
   EXPECT_EQ(record.actor_kind, "api_key");
   EXPECT_EQ(record.actor_id, key.to_string());
