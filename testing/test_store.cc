@@ -4,6 +4,29 @@
 #include <random>
 
 namespace parley::db {
+namespace {
+
+/// A store whose one migration drops everything, itself included: the way to an empty database without a client of its
+/// own.
+Result<void> clear_postgres() {
+  MigrationSet nothing{.program_version = "9999.0.0"};
+  // Another number each time: a migration runs once.
+  nothing.control.push_back({.number = static_cast<int>(std::random_device()() % 1'000'000'000) + 10'000,
+                             .name = "9998_clear",
+                             .oldest = "0.0.0",
+                             .postgres =
+                                 "DROP SCHEMA tenant CASCADE; CREATE SCHEMA tenant;"
+                                 "DO $$ DECLARE t record; BEGIN FOR t IN SELECT relname FROM pg_class WHERE"
+                                 " relnamespace = 'control'::regnamespace AND relkind = 'r' LOOP"
+                                 " IF t.relname = 'parley_migrations' THEN DELETE FROM control.parley_migrations;"
+                                 " ELSIF t.relname = 'parley_tenants' THEN DELETE FROM control.parley_tenants;"
+                                 " ELSE EXECUTE format('DROP TABLE control.%I CASCADE', t.relname); END IF;"
+                                 " END LOOP; END $$"});
+  PARLEY_TRY(open_postgres({.connection = Secret(std::getenv("PARLEY_TEST_POSTGRES")), .connections = 2}, nothing));
+  return {};
+}
+
+}  // namespace
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = (std::filesystem::temp_directory_path() / "parley_db_XXXXXX").string();
@@ -72,11 +95,13 @@ CREATE TABLE kinds (
   return set;
 }
 
+bool TestStore::available(Engine engine) {
+  return engine == Engine::sqlite || std::getenv("PARLEY_TEST_POSTGRES") != nullptr;
+}
+
 Result<std::unique_ptr<TestStore>> TestStore::open(Engine engine, MigrationSet migrations) {
   std::unique_ptr<TestStore> test_store(new TestStore(engine));
-  if (engine == Engine::postgres && std::getenv("PARLEY_TEST_POSTGRES") == nullptr) {
-    return fail(Code::unsupported, "PARLEY_TEST_POSTGRES names no server; `scripts/lib/postgres start` makes one");
-  }
+  if (engine == Engine::postgres) PARLEY_TRY(clear_postgres());
   PARLEY_TRY(test_store->reopen(migrations));
   return test_store;
 }
@@ -86,7 +111,8 @@ Result<void> TestStore::reopen(const MigrationSet& migrations, Migrate migrate) 
   if (engine_ == Engine::sqlite) {
     store_ = PARLEY_TRY(open_sqlite({.folder = folder(), .migrate = migrate}, migrations));
   } else {
-    return fail(Code::unsupported, "not yet");
+    store_ = PARLEY_TRY(open_postgres(
+        {.connection = Secret(std::getenv("PARLEY_TEST_POSTGRES")), .connections = 6, .migrate = migrate}, migrations));
   }
   return {};
 }

@@ -32,7 +32,12 @@ MigrationSet test_migrations();
 /// PARLEY_TEST_POSTGRES names, whose schemas it clears first.
 class TestStore {
  public:
-  /// `unsupported` says why an engine cannot be tried here. With other migrations than test_migrations(): their own.
+  /// Whether an engine can be tried here: `if (!TestStore::available(engine)) GTEST_SKIP() << TestStore::why_not;`
+  static bool available(Engine engine);
+  static constexpr const char* why_not =
+      "PARLEY_TEST_POSTGRES names no server: export PARLEY_TEST_POSTGRES=\"$(scripts/lib/postgres start)\"";
+
+  /// Empty, with these migrations: a repository's own suite passes compiled_migrations().
   static Result<std::unique_ptr<TestStore>> open(Engine engine, MigrationSet migrations = test_migrations());
 
   Store& store() { return *store_; }

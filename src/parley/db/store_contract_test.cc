@@ -41,8 +41,9 @@ auto adding_project(std::string id, std::string slug) {
 class StoreContract : public testing::TestWithParam<Engine> {
  protected:
   void SetUp() override {
+    if (!TestStore::available(GetParam())) GTEST_SKIP() << TestStore::why_not;
     auto opened = TestStore::open(GetParam());
-    if (!opened) GTEST_SKIP() << describe_for_operator(opened.error());
+    ASSERT_TRUE(opened) << describe_for_operator(opened.error());
     test_store_ = *std::move(opened);
     for (const auto id : {acme_id_, zeta_id_}) {
       const auto created = store().create_tenant(id);

@@ -273,11 +273,4 @@ Result<std::int64_t> Connection::step_through(Prepared& prepared, const Statemen
   return reads ? rows : sqlite3_changes64(handle_);
 }
 
-Result<std::int64_t> JobStatements::execute(const Sql& sql, std::span<const Value> values, const OnRow* on_row) {
-  if (failure_) return fail(*failure_);
-  auto result = connection_.execute(sql.text(Engine::sqlite), values, on_row);
-  if (!result) failure_ = result.error();
-  return result;
-}
-
 }  // namespace parley::db::sqlite

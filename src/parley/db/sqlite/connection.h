@@ -74,19 +74,4 @@ class Connection {
   bool handing_out_rows_ = false;
 };
 
-/// The statements of one function inside a transaction. Remembers the first failure: see Reader.
-class JobStatements final : public Statements {
- public:
-  explicit JobStatements(Connection& connection) : connection_(connection) {}
-
-  Result<std::int64_t> execute(const Sql& sql, std::span<const Value> values, const OnRow* on_row) override;
-  Engine engine() const override { return Engine::sqlite; }
-
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  Connection& connection_;
-  std::optional<Error> failure_;
-};
-
 }  // namespace parley::db::sqlite

@@ -39,18 +39,6 @@ std::size_t descriptors_max() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
-/// Runs one function, so that whatever it throws, and whatever it hides of a failed statement, is its outcome.
-Result<void> run_job(Connection& connection, Job& job) {
-  JobStatements statements(connection);
-  try {
-    auto outcome = job.work(statements);
-    if (statements.failure()) return fail(*statements.failure());
-    return outcome;
-  } catch (const std::exception& e) {
-    return fail(Code::internal, "a database function failed", e.what());
-  }
-}
-
 /// After these the connection may hold a wrong idea of the file: a new one reads it afresh.
 bool needs_reopening(const Error& error) {
   return error.code() == Code::unavailable || error.code() == Code::data_corrupt;
@@ -58,7 +46,7 @@ bool needs_reopening(const Error& error) {
 
 Result<void> run_alone(Connection& connection, Job& job) {
   PARLEY_TRY(connection.execute("BEGIN IMMEDIATE"));
-  auto outcome = run_job(connection, job);
+  auto outcome = run_job<Engine::sqlite>(connection, job);
   if (outcome) {
     auto committed = connection.execute("COMMIT");
     if (!committed) outcome = fail(std::move(committed).error());
@@ -73,7 +61,7 @@ Result<void> run_together(Connection& connection, std::span<Job> jobs, std::span
   bool any = false;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     PARLEY_TRY(connection.execute("SAVEPOINT job"));
-    outcomes[i] = run_job(connection, jobs[i]);
+    outcomes[i] = run_job<Engine::sqlite>(connection, jobs[i]);
     if (!connection.in_transaction()) return fail(outcomes[i] ? Error(Code::internal, "lost") : outcomes[i].error());
     if (!outcomes[i]) PARLEY_TRY(connection.execute("ROLLBACK TO job"));
     PARLEY_TRY(connection.execute("RELEASE job"));
@@ -241,12 +229,12 @@ std::shared_ptr<Database> Core::database_of(std::optional<TenantId> tenant, cons
   return database;
 }
 
-void Core::submit(std::optional<TenantId> tenant, Kind kind, Job job) {
+void Core::submit(std::optional<TenantId> tenant, JobKind kind, Job job) {
   {
     const Lock lock(mutex_);
     if (!stopping_) {
       const auto database = database_of(tenant, lock);
-      (kind == Kind::write ? database->writes : database->reads).push_back(std::move(job));
+      (kind == JobKind::write ? database->writes : database->reads).push_back(std::move(job));
       start_work(database, lock);
       return;
     }
@@ -414,7 +402,7 @@ void Core::drain_reads(const std::shared_ptr<Database>& database) {
     for (auto& job : jobs) {
       auto outcome = [&]() -> Result<void> {
         PARLEY_TRY(reader->execute("BEGIN"));
-        auto result = run_job(*reader, job);
+        auto result = run_job<Engine::sqlite>(*reader, job);
         reader->roll_back();
         return result;
       }();

@@ -15,17 +15,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "parley/db/job.h"
 #include "parley/db/sqlite/connection.h"
 #include "parley/db/store.h"
 #include "parley/net/clock.h"
 
 namespace parley::db::sqlite {
-
-/// A function waiting for its transaction.
-struct Job {
-  std::move_only_function<Result<void>(Statements&)> work;
-  std::move_only_function<void(Result<void>)> done;
-};
 
 /// One file: its queues, its connections while it is open, and who is at work on it. Everything is guarded by the
 /// core's mutex, except that `writer` belongs to the one draining the writes and to the one opening or closing.
@@ -66,8 +61,7 @@ class Core {
   /// Answers everything submitted, then closes everything. Later submissions are `unavailable`.
   void stop();
 
-  enum class Kind { read, write };
-  void submit(std::optional<TenantId> tenant, Kind kind, Job job);
+  void submit(std::optional<TenantId> tenant, JobKind kind, Job job);
 
   Result<void> create_tenant(TenantId id);
   Result<void> remove_tenant(TenantId id);

@@ -3,34 +3,6 @@
 #include "parley/db/sqlite/core.h"
 
 namespace parley::db::sqlite {
-namespace {
-
-template <class Scope>
-class FileChannel final : public Channel<Scope> {
- public:
-  FileChannel(std::shared_ptr<Core> core, std::optional<TenantId> tenant) : core_(std::move(core)), tenant_(tenant) {}
-
-  void submit_read(Channel<Scope>::ReadWork work, Channel<Scope>::Done done) override {
-    auto run = [work = std::move(work)](Statements& statements) mutable {
-      Reader<Scope> reader(statements);
-      return work(reader);
-    };
-    core_->submit(tenant_, Core::Kind::read, {std::move(run), std::move(done)});
-  }
-  void submit_write(Channel<Scope>::WriteWork work, Channel<Scope>::Done done) override {
-    auto run = [work = std::move(work)](Statements& statements) mutable {
-      Writer<Scope> writer(statements);
-      return work(writer);
-    };
-    core_->submit(tenant_, Core::Kind::write, {std::move(run), std::move(done)});
-  }
-
- private:
-  std::shared_ptr<Core> core_;
-  std::optional<TenantId> tenant_;
-};
-
-}  // namespace
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, const MigrationSet& migrations) {
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::make_shared<Core>(std::move(options), migrations)));
@@ -41,10 +13,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, co
 SqliteStore::~SqliteStore() { core_->stop(); }
 
 ControlSession SqliteStore::control() {
-  return ControlSession(std::make_shared<FileChannel<ControlScope>>(core_, std::nullopt));
+  return ControlSession(std::make_shared<JobChannel<ControlScope, Core>>(core_, std::nullopt));
 }
 TenantSession SqliteStore::tenant(TenantId id) {
-  return TenantSession(std::make_shared<FileChannel<TenantScope>>(core_, id));
+  return TenantSession(std::make_shared<JobChannel<TenantScope, Core>>(core_, id));
 }
 Result<void> SqliteStore::create_tenant(TenantId id) { return core_->create_tenant(id); }
 Result<void> SqliteStore::remove_tenant(TenantId id) { return core_->remove_tenant(id); }
