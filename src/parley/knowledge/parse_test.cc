@@ -27,7 +27,6 @@ Document markdown(std::string_view text, std::string_view path = "guide/page.md"
   return parsed(parse_markdown(text, path)).document;
 }
 Document mdx(std::string_view text) { return parsed(parse_mdx(text, "guide/page.mdx")).document; }
-Document html(std::string_view text) { return parsed(parse_html(text, "guide/page.html")).document; }
 
 // Everything of a document in one readable text: "Title > Heading #anchor" lines, then "prose: …", "list: …".
 std::string shown(const Document& document) {
