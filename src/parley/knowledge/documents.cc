@@ -86,7 +86,8 @@ std::vector<std::string> split_keywords(std::string_view text) {
 }
 
 Source source_from(const db::Row& row) {
-  return {row.id<SourceId>(0), std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)), row.time(4)};
+  return {row.id<SourceId>(0), std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)),
+          row.time(4)};
 }
 
 }  // namespace
@@ -128,7 +129,8 @@ Result<std::vector<Passage>> decode_passages(std::string_view bytes) {
     passage.blocks.resize(decoder.count());
     for (Block& block : passage.blocks) {
       const std::uint64_t kind = decoder.number();
-      if (kind > static_cast<std::uint64_t>(BlockKind::code)) return fail(Code::data_corrupt, "stored passages cannot be read");
+      if (kind > static_cast<std::uint64_t>(BlockKind::code))
+        return fail(Code::data_corrupt, "stored passages cannot be read");
       block.kind = static_cast<BlockKind>(kind);
       block.text = decoder.text();
     }
@@ -138,36 +140,37 @@ Result<std::vector<Passage>> decode_passages(std::string_view bytes) {
 }
 
 Result<std::int64_t> find_revision(db::TenantReader& reader, ProjectId project) {
-  const auto found =
-      PARLEY_TRY(reader.find("SELECT revision FROM knowledge_state WHERE project_id = $1"_sql,
-                             [](const db::Row& row) { return row.integer(0); }, project));
+  const auto found = PARLEY_TRY(reader.find(
+      "SELECT revision FROM knowledge_state WHERE project_id = $1"_sql,
+      [](const db::Row& row) { return row.integer(0); }, project));
   return found.value_or(0);
 }
 
 Result<std::int64_t> take_revision(db::TenantWriter& writer, ProjectId project) {
-  const auto taken = PARLEY_TRY(
-      writer.find("INSERT INTO knowledge_state (project_id, revision) VALUES ($1, 1) "
-                  "ON CONFLICT ({tenant}project_id) DO UPDATE SET revision = knowledge_state.revision + 1 "
-                  "RETURNING revision"_sql,
-                  [](const db::Row& row) { return row.integer(0); }, project));
+  const auto taken = PARLEY_TRY(writer.find(
+      "INSERT INTO knowledge_state (project_id, revision) VALUES ($1, 1) "
+      "ON CONFLICT ({tenant}project_id) DO UPDATE SET revision = knowledge_state.revision + 1 "
+      "RETURNING revision"_sql,
+      [](const db::Row& row) { return row.integer(0); }, project));
   if (!taken) return fail(Code::internal, "no revision was returned");
   return *taken;
 }
 
 Result<std::vector<Source>> list_sources(db::TenantReader& reader, ProjectId project) {
-  return reader.all("SELECT id, kind, name, base_url, created_at FROM sources WHERE project_id = $1 "
-                    "ORDER BY kind, name"_sql,
-                    source_from, project);
+  return reader.all(
+      "SELECT id, kind, name, base_url, created_at FROM sources WHERE project_id = $1 "
+      "ORDER BY kind, name"_sql,
+      source_from, project);
 }
 
 Result<Source> put_source(db::TenantWriter& writer, ProjectId project, std::string_view kind, std::string_view name,
                           std::string_view base_url, SourceId id_if_new, Timestamp now) {
-  auto stored = PARLEY_TRY(
-      writer.find("INSERT INTO sources (id, project_id, kind, name, base_url, created_at) "
-                  "VALUES ($1, $2, $3, $4, $5, $6) "
-                  "ON CONFLICT ({tenant}project_id, kind, name) DO UPDATE SET base_url = excluded.base_url "
-                  "RETURNING id, kind, name, base_url, created_at"_sql,
-                  source_from, id_if_new, project, kind, name, base_url, now));
+  auto stored =
+      PARLEY_TRY(writer.find("INSERT INTO sources (id, project_id, kind, name, base_url, created_at) "
+                             "VALUES ($1, $2, $3, $4, $5, $6) "
+                             "ON CONFLICT ({tenant}project_id, kind, name) DO UPDATE SET base_url = excluded.base_url "
+                             "RETURNING id, kind, name, base_url, created_at"_sql,
+                             source_from, id_if_new, project, kind, name, base_url, now));
   if (!stored) return fail(Code::internal, "no source was returned");
   return *std::move(stored);
 }
@@ -189,7 +192,8 @@ Result<void> put_document(db::TenantWriter& writer, ProjectId project, const Doc
   const PageFacts& facts = change.parsed.facts;
   const std::string keywords = join_keywords(facts.keywords);
   const auto id = PARLEY_TRY(writer.find(
-      "INSERT INTO documents (id, project_id, source_id, path, url, title, description, keywords, boost, digest, bytes, "
+      "INSERT INTO documents (id, project_id, source_id, path, url, title, description, keywords, boost, digest, "
+      "bytes, "
       "updated_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
       "ON CONFLICT ({tenant}project_id, path) DO UPDATE SET source_id = excluded.source_id, url = excluded.url, "
       "title = excluded.title, description = excluded.description, keywords = excluded.keywords, "
@@ -200,10 +204,12 @@ Result<void> put_document(db::TenantWriter& writer, ProjectId project, const Doc
       db::Blob{change.digest.view()}, change.bytes, now, revision));
   if (!id) return fail(Code::internal, "no document was returned");
   const std::string body = encode_passages(document.passages);
-  PARLEY_TRY(writer.run("INSERT INTO passages (document_id, body) VALUES ($1, $2) "
-                        "ON CONFLICT ({tenant}document_id) DO UPDATE SET body = excluded.body"_sql,
-                        *id, db::Blob{body}));
-  PARLEY_TRY(writer.run("DELETE FROM removed_documents WHERE project_id = $1 AND path = $2"_sql, project, document.path));
+  PARLEY_TRY(
+      writer.run("INSERT INTO passages (document_id, body) VALUES ($1, $2) "
+                 "ON CONFLICT ({tenant}document_id) DO UPDATE SET body = excluded.body"_sql,
+                 *id, db::Blob{body}));
+  PARLEY_TRY(
+      writer.run("DELETE FROM removed_documents WHERE project_id = $1 AND path = $2"_sql, project, document.path));
   return {};
 }
 
@@ -212,9 +218,10 @@ Result<bool> remove_document(db::TenantWriter& writer, ProjectId project, std::s
   const auto removed =
       PARLEY_TRY(writer.run("DELETE FROM documents WHERE project_id = $1 AND path = $2"_sql, project, path));
   if (removed == 0) return false;
-  PARLEY_TRY(writer.run("INSERT INTO removed_documents (project_id, path, revision) VALUES ($1, $2, $3) "
-                        "ON CONFLICT ({tenant}project_id, path) DO UPDATE SET revision = excluded.revision"_sql,
-                        project, path, revision));
+  PARLEY_TRY(
+      writer.run("INSERT INTO removed_documents (project_id, path, revision) VALUES ($1, $2, $3) "
+                 "ON CONFLICT ({tenant}project_id, path) DO UPDATE SET revision = excluded.revision"_sql,
+                 project, path, revision));
   return true;
 }
 
@@ -223,10 +230,16 @@ Result<std::vector<StoredDocument>> list_documents(db::TenantReader& reader, Pro
       "SELECT id, source_id, path, url, title, description, digest, bytes, updated_at, revision FROM documents "
       "WHERE project_id = $1 ORDER BY path"_sql,
       [](const db::Row& row) {
-        return StoredDocument{row.id<DocumentId>(0),     row.id<SourceId>(1),       std::string(row.text(2)),
-                              std::string(row.text(3)),  std::string(row.text(4)),  std::string(row.text(5)),
+        return StoredDocument{row.id<DocumentId>(0),
+                              row.id<SourceId>(1),
+                              std::string(row.text(2)),
+                              std::string(row.text(3)),
+                              std::string(row.text(4)),
+                              std::string(row.text(5)),
                               crypto::Digest::from_bytes(row.blob(6)).value_or(crypto::Digest()),
-                              row.integer(7),            row.time(8),               row.integer(9)};
+                              row.integer(7),
+                              row.time(8),
+                              row.integer(9)};
       },
       project);
 }
@@ -274,8 +287,9 @@ Result<std::vector<ChangedDocument>> changed_documents(db::TenantReader& reader,
 }
 
 Result<std::vector<std::string>> removed_documents(db::TenantReader& reader, ProjectId project, std::int64_t revision) {
-  return reader.all("SELECT path FROM removed_documents WHERE project_id = $1 AND revision > $2 ORDER BY path"_sql,
-                    [](const db::Row& row) { return std::string(row.text(0)); }, project, revision);
+  return reader.all(
+      "SELECT path FROM removed_documents WHERE project_id = $1 AND revision > $2 ORDER BY path"_sql,
+      [](const db::Row& row) { return std::string(row.text(0)); }, project, revision);
 }
 
 }  // namespace parley::knowledge

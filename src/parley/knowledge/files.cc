@@ -131,9 +131,11 @@ Result<std::string> read_file(const fs::path& file, std::size_t bytes_max) {
     return fail(Code::unavailable, "file cannot be opened", why);
   }
   struct stat status{};
-  if (::fstat(descriptor.get(), &status) != 0) return fail(Code::unavailable, "file cannot be read", std::strerror(errno));
+  if (::fstat(descriptor.get(), &status) != 0)
+    return fail(Code::unavailable, "file cannot be read", std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail(Code::unsupported, "not an ordinary file");
-  if (static_cast<std::size_t>(status.st_size) > bytes_max) return fail(Code::too_large, "larger than a document may be");
+  if (static_cast<std::size_t>(status.st_size) > bytes_max)
+    return fail(Code::too_large, "larger than a document may be");
   std::string bytes;
   // It may grow while it is read, so the limit is kept here as well; one byte more tells "full" from "longer".
   bytes.resize(std::min(static_cast<std::size_t>(status.st_size), bytes_max) + 1);

@@ -45,8 +45,8 @@ inline constexpr std::size_t files_max = 1'000'000;
 /// may write to would be a way to any file of this machine. not_found if `root` is not a folder that can be read.
 Result<FoundFiles> find_files(const std::filesystem::path& root);
 
-/// The bytes of an ordinary file of at most `bytes_max`. Does not follow a link at its end and does not wait for a pipe.
-/// not_found, permission_denied, unsupported (not an ordinary file), too_large, or unavailable.
+/// The bytes of an ordinary file of at most `bytes_max`. Does not follow a link at its end and does not wait for a
+/// pipe. not_found, permission_denied, unsupported (not an ordinary file), too_large, or unavailable.
 Result<std::string> read_file(const std::filesystem::path& file, std::size_t bytes_max);
 
 }  // namespace parley::knowledge

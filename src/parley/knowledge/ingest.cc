@@ -62,9 +62,9 @@ Result<ParsedDocument> parse(std::string_view bytes, std::string_view path, Form
 // One folder or file of the request, and the source it belongs to.
 struct Root {
   Source source;
-  std::string prefix;   // below the source's folder: empty, or ending in '/' for a folder, or a file's path
+  std::string prefix;  // below the source's folder: empty, or ending in '/' for a folder, or a file's path
   bool is_file = false;
-  FoundFiles found;     // paths relative to the source's folder
+  FoundFiles found;  // paths relative to the source's folder
 };
 
 bool is_within(std::string_view path, const Root& root) {
@@ -100,8 +100,8 @@ class Ingestion {
   Result<void> find_roots(const IngestRequest& request) {
     if (request.base_url && !request.base_url->empty() && !is_base_url(*request.base_url))
       return fail(Code::invalid_argument, "the base url must be http(s), with a host and without query or fragment");
-    std::vector<Source> known = PARLEY_TRY(session_.read_blocking(
-        [&](db::TenantReader& reader) { return list_sources(reader, project_); }));
+    std::vector<Source> known =
+        PARLEY_TRY(session_.read_blocking([&](db::TenantReader& reader) { return list_sources(reader, project_); }));
     std::erase_if(known, [](const Source& source) { return source.kind != "file"; });
 
     // Everything is looked up before anything is stored: a mistyped path must not leave half an ingestion.
@@ -122,7 +122,9 @@ class Ingestion {
         if (holds && (holder == nullptr || source.name.size() < holder->name.size())) holder = &source;
       }
       if (holder != nullptr) root.source = *holder;
-      else root.source = {.id = crypto::random_id<SourceId>(), .kind = "file", .name = folder_name, .base_url = {}, .created_at = {}};
+      else
+        root.source = {
+            .id = crypto::random_id<SourceId>(), .kind = "file", .name = folder_name, .base_url = {}, .created_at = {}};
       if (request.base_url) {
         root.source.base_url = *request.base_url;
         while (root.source.base_url.ends_with('/')) root.source.base_url.pop_back();
@@ -149,7 +151,8 @@ class Ingestion {
     const Timestamp now = clock_.now();
     for (Root& root : roots) {
       auto put = [&](db::TenantWriter& writer) {
-        return put_source(writer, project_, root.source.kind, root.source.name, root.source.base_url, root.source.id, now);
+        return put_source(writer, project_, root.source.kind, root.source.name, root.source.base_url, root.source.id,
+                          now);
       };
       root.source = PARLEY_TRY(session_.write_blocking(put));
       roots_.push_back(std::move(root));
@@ -158,8 +161,8 @@ class Ingestion {
   }
 
   Result<void> load_stored() {
-    auto documents = PARLEY_TRY(
-        session_.read_blocking([&](db::TenantReader& reader) { return list_documents(reader, project_); }));
+    auto documents =
+        PARLEY_TRY(session_.read_blocking([&](db::TenantReader& reader) { return list_documents(reader, project_); }));
     for (auto& document : documents) stored_.emplace(document.path, Known{document.source, document.digest});
     return {};
   }
@@ -219,7 +222,8 @@ class Ingestion {
         if (root.source.id != known.source) continue;
         // A path that stepped aside for another folder's carries the folder's name.
         const std::string aside = fs::path(root.source.name).filename().string() + "/";
-        const auto original = path.starts_with(aside) ? std::string_view(path).substr(aside.size()) : std::string_view();
+        const auto original =
+            path.starts_with(aside) ? std::string_view(path).substr(aside.size()) : std::string_view();
         if (!is_within(path, root) && (original.empty() || !is_within(original, root))) continue;
         const bool unknown = std::ranges::any_of(root.found.unread, [&](const std::string& prefix) {
           return path.starts_with(prefix) || original.starts_with(prefix);
@@ -302,7 +306,9 @@ std::string citation_url(std::string_view base_url, std::string_view path, std::
   while (url.ends_with('/')) url.pop_back();
   const auto slash = path.rfind('/');
   const auto folder = slash == std::string_view::npos ? std::string_view() : path.substr(0, slash + 1);
-  const auto odd = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == ':' || c == '\\' || c == '?' || c == '#'; };
+  const auto odd = [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == ':' || c == '\\' || c == '?' || c == '#';
+  };
   if (!address.empty() && std::ranges::none_of(address, odd) && address.find("..") == std::string_view::npos) {
     if (address.starts_with('/')) {
       append_encoded(url, address);

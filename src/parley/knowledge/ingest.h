@@ -47,7 +47,7 @@ struct IngestProgress {
 using ProgressFn = std::function<void(const IngestProgress&)>;
 
 struct IngestReport {
-  std::size_t added = 0;      ///< documents
+  std::size_t added = 0;  ///< documents
   std::size_t changed = 0;
   std::size_t unchanged = 0;
   std::size_t removed = 0;    ///< documents whose file is gone
@@ -59,10 +59,10 @@ struct IngestReport {
 };
 inline constexpr std::size_t skipped_named_max = 1000;  // more than anybody reads; the count goes on
 
-/// Brings a project's documents in line with files and folders, then its index with the documents. Documents whose bytes
-/// have not changed are neither parsed nor written; those whose file is gone are removed, if it was this folder they
-/// came from. Files that cannot be taken are named in the report and stop nothing; a file that cannot be read for now
-/// leaves its document as it is.
+/// Brings a project's documents in line with files and folders, then its index with the documents. Documents whose
+/// bytes have not changed are neither parsed nor written; those whose file is gone are removed, if it was this folder
+/// they came from. Files that cannot be taken are named in the report and stop nothing; a file that cannot be read for
+/// now leaves its document as it is.
 ///
 /// Blocks, so it is called on a worker thread. Stores in batches, each durable and whole; interrupted, it is called
 /// again and does the rest. `progress` (may be empty) is called on this thread after each file.

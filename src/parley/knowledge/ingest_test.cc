@@ -68,8 +68,9 @@ std::string migration_text(const fs::path& file) {
 
 db::MigrationSet knowledge_migrations() {
   db::MigrationSet set{.program_version = "0.1.0"};
-  set.tenant.push_back(db::migration_of("0001_projects.sql", "-- oldest: 0.1.0\n-- @all\nCREATE TABLE projects (\n  {tenant_column}\n"
-                                                             "  id TEXT NOT NULL,\n  PRIMARY KEY ({tenant}id)\n);\n"));
+  set.tenant.push_back(db::migration_of("0001_projects.sql",
+                                        "-- oldest: 0.1.0\n-- @all\nCREATE TABLE projects (\n  {tenant_column}\n"
+                                        "  id TEXT NOT NULL,\n  PRIMARY KEY ({tenant}id)\n);\n"));
   set.tenant.push_back(db::migration_of("0002_knowledge.sql", migration_text("migrations/tenant/0002_knowledge.sql")));
   return set;
 }
@@ -86,9 +87,8 @@ class Ingestion : public testing::TestWithParam<db::Engine> {
       ASSERT_TRUE(created) << describe_for_operator(created.error());
     }
     for (const auto& session : {this->session(), other_session()}) {
-      const auto added = session.write_blocking([&](db::TenantWriter& writer) {
-        return writer.run("INSERT INTO projects (id) VALUES ($1)"_sql, project_);
-      });
+      const auto added = session.write_blocking(
+          [&](db::TenantWriter& writer) { return writer.run("INSERT INTO projects (id) VALUES ($1)"_sql, project_); });
       ASSERT_TRUE(added) << describe_for_operator(added.error());
     }
     root_ = pages_.path() / "docs";
@@ -226,7 +226,8 @@ TEST_P(Ingestion, drops_a_document_whose_file_became_something_else) {
 
 TEST_P(Ingestion, stores_nothing_when_a_path_is_mistyped) {
   write("a.md", "# A\n\na\n");
-  const auto report = ingest(session(), project_, {.paths = {root_, root_ / "nowhere"}, .base_url = {}}, index_, clock_);
+  const auto report =
+      ingest(session(), project_, {.paths = {root_, root_ / "nowhere"}, .base_url = {}}, index_, clock_);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code(), Code::not_found);
   EXPECT_TRUE(stored().empty());
@@ -294,7 +295,8 @@ TEST_P(Ingestion, shows_a_tenant_its_own_documents_only) {
   ASSERT_TRUE(report) << describe_for_operator(report.error());
   EXPECT_EQ(report->added, 1u);
   // A source of one tenant is not one that the other's document could hang on.
-  const auto sources = session().read_blocking([&](db::TenantReader& reader) { return list_sources(reader, project_); }).value();
+  const auto sources =
+      session().read_blocking([&](db::TenantReader& reader) { return list_sources(reader, project_); }).value();
   ASSERT_EQ(sources.size(), 1u);
   const auto crossed = other_session().write_blocking([&](db::TenantWriter& writer) -> Result<void> {
     const auto revision = PARLEY_TRY(take_revision(writer, project_));
@@ -321,10 +323,12 @@ TEST_P(Ingestion, removes_a_source_with_its_documents_and_tells_the_index) {
   // Taken up again, it is no longer among the removed.
   EXPECT_EQ(run().added, 1u);
   EXPECT_EQ(index_.paths().size(), 1u);
-  const auto loaded = session().read_blocking([&](db::TenantReader& reader) { return load_document(reader, project_, "a.md"); });
+  const auto loaded =
+      session().read_blocking([&](db::TenantReader& reader) { return load_document(reader, project_, "a.md"); });
   ASSERT_TRUE(loaded);
   EXPECT_EQ(loaded->title, "A");
-  const auto absent = session().read_blocking([&](db::TenantReader& reader) { return load_document(reader, project_, "z.md"); });
+  const auto absent =
+      session().read_blocking([&](db::TenantReader& reader) { return load_document(reader, project_, "z.md"); });
   ASSERT_FALSE(absent);
   EXPECT_EQ(absent.error().code(), Code::not_found);
 }
@@ -355,7 +359,8 @@ TEST(StoredPassages, are_read_back_as_they_were_and_never_past_their_end) {
   EXPECT_EQ((*back)[0].headings, passages[0].headings);
   EXPECT_EQ((*back)[0].blocks[1].kind, BlockKind::code);
   EXPECT_EQ((*back)[0].blocks[1].text, "b\nc");
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_passages(std::string_view(bytes).substr(0, size)));
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_passages(std::string_view(bytes).substr(0, size)));
   for (std::size_t i = 0; i < bytes.size(); ++i)
     for (const int flip : {0x01, 0x40, 0x80, 0xFF}) {
       std::string damaged = bytes;

@@ -47,19 +47,21 @@ std::string bytes_of(const fs::path& file) {
 }
 
 TEST(Markdown, becomes_one_passage_per_heading_with_its_path_and_anchor) {
-  EXPECT_EQ(shown(markdown("Before.\n\n# Guide\n\nIntro\nin two lines.\n\n## Set up\n\nText.\n\n### Linux & `apt`\n\nMore.\n"
-                           "\n## Use\n\nEnd.\n")),
-            "Guide #\nprose: Before.\n"
-            "Guide #guide\nprose: Intro in two lines.\n"
-            "Guide > Set up #set-up\nprose: Text.\n"
-            "Guide > Set up > Linux & apt #linux--apt\nprose: More.\n"
-            "Guide > Use #use\nprose: End.\n");
+  EXPECT_EQ(
+      shown(markdown("Before.\n\n# Guide\n\nIntro\nin two lines.\n\n## Set up\n\nText.\n\n### Linux & `apt`\n\nMore.\n"
+                     "\n## Use\n\nEnd.\n")),
+      "Guide #\nprose: Before.\n"
+      "Guide #guide\nprose: Intro in two lines.\n"
+      "Guide > Set up #set-up\nprose: Text.\n"
+      "Guide > Set up > Linux & apt #linux--apt\nprose: More.\n"
+      "Guide > Use #use\nprose: End.\n");
 }
 
 TEST(Markdown, keeps_lists_tables_and_code_whole_and_readable) {
-  EXPECT_EQ(shown(markdown("# T\n\n- one\n  continued\n- two\n\n  paragraph\n  - deep `code`\n    ```sh\n    run  it\n    ```\n"
-                           "\n3. three\n4. four\n\n- [x] done\n- [ ] open\n\n"
-                           "| A | B |\n|---|:-:|\n| `a` | **b** |\n| only |\n\n```js\n  if (a) {\n\n  }\n```\n")),
+  EXPECT_EQ(shown(markdown(
+                "# T\n\n- one\n  continued\n- two\n\n  paragraph\n  - deep `code`\n    ```sh\n    run  it\n    ```\n"
+                "\n3. three\n4. four\n\n- [x] done\n- [ ] open\n\n"
+                "| A | B |\n|---|:-:|\n| `a` | **b** |\n| only |\n\n```js\n  if (a) {\n\n  }\n```\n")),
             "T #t\n"
             "list: - one continued\n- two paragraph\n  - deep code\n    run  it\n"
             "list: 3. three\n4. four\n"
@@ -69,23 +71,29 @@ TEST(Markdown, keeps_lists_tables_and_code_whole_and_readable) {
 }
 
 TEST(Markdown, drops_marks_and_keeps_words) {
-  EXPECT_EQ(shown(markdown("# T\n\nA [link](http://x/?a=1), ![a picture](p.png), ~~gone~~, *em*, `co<d>e`, &amp; <b>bold</b> "
-                           "H<sub>2</sub>O<br>next, run <file>, <https://x.example>, a ~~ b <!-- note -->end.\n")),
-            "T #t\nprose: A link, a picture, gone, em, co<d>e, & bold H2O next, run <file>, https://x.example, a ~~ b end.\n");
+  EXPECT_EQ(
+      shown(markdown("# T\n\nA [link](http://x/?a=1), ![a picture](p.png), ~~gone~~, *em*, `co<d>e`, &amp; <b>bold</b> "
+                     "H<sub>2</sub>O<br>next, run <file>, <https://x.example>, a ~~ b <!-- note -->end.\n")),
+      "T #t\nprose: A link, a picture, gone, em, co<d>e, & bold H2O next, run <file>, https://x.example, a ~~ b "
+      "end.\n");
 }
 
 TEST(Markdown, reads_admonitions_as_prose) {
-  EXPECT_EQ(shown(markdown("# T\n\n:::note\nMind this.\n:::\nAfter.\n\n:::tip[Good to know]\nHint.\n:::\n\n> [!WARNING]\n> Hot.\n\n"
-                           "```\n:::note\n```\n")),
-            "T #t\nprose: Note: Mind this.\nprose: After.\nprose: Good to know\nprose: Hint.\nprose: Warning: Hot.\n"
-            "code: :::note\n");
+  EXPECT_EQ(
+      shown(markdown(
+          "# T\n\n:::note\nMind this.\n:::\nAfter.\n\n:::tip[Good to know]\nHint.\n:::\n\n> [!WARNING]\n> Hot.\n\n"
+          "```\n:::note\n```\n")),
+      "T #t\nprose: Note: Mind this.\nprose: After.\nprose: Good to know\nprose: Hint.\nprose: Warning: Hot.\n"
+      "code: :::note\n");
 }
 
 TEST(Markdown, keeps_what_html_inside_it_says) {
-  EXPECT_EQ(shown(markdown("<h1 align=\"center\">Tool</h1>\n\n<details>\n<summary>More &lt; less</summary>\n\nInside.\n\n</details>\n\n"
-                           "<table>\n<tr><th>A</th><th>B</th></tr>\n<tr><td>1</td><td>2</td></tr>\n</table>\n\n"
-                           "<script>\nalert(1)\n</script>\n")),
-            "Tool #tool\nprose: More < less\nprose: Inside.\ntable: A | B\n1 | 2\n");
+  EXPECT_EQ(
+      shown(markdown(
+          "<h1 align=\"center\">Tool</h1>\n\n<details>\n<summary>More &lt; less</summary>\n\nInside.\n\n</details>\n\n"
+          "<table>\n<tr><th>A</th><th>B</th></tr>\n<tr><td>1</td><td>2</td></tr>\n</table>\n\n"
+          "<script>\nalert(1)\n</script>\n")),
+      "Tool #tool\nprose: More < less\nprose: Inside.\ntable: A | B\n1 | 2\n");
 }
 
 TEST(Markdown, takes_an_anchor_from_the_author_where_there_is_one) {
@@ -130,9 +138,10 @@ TEST(Title, is_the_front_matters_then_the_first_heading_then_the_file_name) {
 }
 
 TEST(FrontMatter, is_read_where_it_is_plain) {
-  const auto page = parsed(parse_markdown("---\nslug: /start\ndescription: >\n  Folded\n  text\nkeywords:\n  - one\n  - 'two, three'\n"
-                                          "biel:boost_score: 2.5\nnested:\n  title: no\n---\n\nBody.\n",
-                                          "p.md"));
+  const auto page = parsed(
+      parse_markdown("---\nslug: /start\ndescription: >\n  Folded\n  text\nkeywords:\n  - one\n  - 'two, three'\n"
+                     "biel:boost_score: 2.5\nnested:\n  title: no\n---\n\nBody.\n",
+                     "p.md"));
   EXPECT_EQ(page.facts.address, "/start");
   EXPECT_EQ(page.facts.description, "Folded text");
   EXPECT_EQ(page.facts.keywords, (std::vector<std::string>{"one", "two, three"}));
@@ -199,26 +208,29 @@ TEST(LongSections, part_a_huge_list_between_items_and_a_huge_table_between_rows_
 }
 
 TEST(Mdx, loses_its_code_and_keeps_its_prose) {
-  EXPECT_EQ(shown(mdx("import Tabs from '@theme/Tabs';\nimport {\n  A,\n} from 'a'\n\nexport const x = {\n\n  a: 1,\n}\n\n"
-                      "# Install {#install}\n\n"
-                      "<Tabs groupId=\"os\">\n  <TabItem value=\"l\" label=\"Linux\">\n\n    Run {'this'} {props.x}now:\n\n"
-                      "    ```sh\n    apt {x} <y>\n      deep\n    ```\n\n  </TabItem>\n</Tabs>\n\n"
-                      "<Card title=\"Quick start\" onClick={() => { a > b }}>Card text.</Card>\n\n"
-                      "A <b>bold</b> word and `{code}` and {/* gone */}done.\n\n"
-                      "import your data first, then export it.\n")),
-            "Install #install\n"
-            "prose: Linux\nprose: Run this now:\ncode: apt {x} <y>\n  deep\n"
-            "prose: Quick start\nprose: Card text.\n"
-            "prose: A bold word and {code} and done.\n"
-            "prose: import your data first, then export it.\n");
+  EXPECT_EQ(
+      shown(mdx("import Tabs from '@theme/Tabs';\nimport {\n  A,\n} from 'a'\n\nexport const x = {\n\n  a: 1,\n}\n\n"
+                "# Install {#install}\n\n"
+                "<Tabs groupId=\"os\">\n  <TabItem value=\"l\" label=\"Linux\">\n\n    Run {'this'} {props.x}now:\n\n"
+                "    ```sh\n    apt {x} <y>\n      deep\n    ```\n\n  </TabItem>\n</Tabs>\n\n"
+                "<Card title=\"Quick start\" onClick={() => { a > b }}>Card text.</Card>\n\n"
+                "A <b>bold</b> word and `{code}` and {/* gone */}done.\n\n"
+                "import your data first, then export it.\n")),
+      "Install #install\n"
+      "prose: Linux\nprose: Run this now:\ncode: apt {x} <y>\n  deep\n"
+      "prose: Quick start\nprose: Card text.\n"
+      "prose: A bold word and {code} and done.\n"
+      "prose: import your data first, then export it.\n");
 }
 
 TEST(Html, reads_the_main_part_of_a_page) {
   const auto page = parsed(parse_html(
       "<!doctype html><html><head><title>Install | Site</title><meta name=description content='How to &amp; why'>"
-      "<style>p{}</style></head><body><header>Banner</header><nav>Menu</nav><main><article><header><h1>Install</h1></header>"
+      "<style>p{}</style></head><body><header>Banner</header><nav>Menu</nav><main><article><header><h1>Install</h1></"
+      "header>"
       "<p>Two  <b>bold</b>\nwords.<p>Second &lt;x&gt;<ul><li>one<ul><li>deep</ul><li>two</ul>"
-      "<section id=opts><h2>Options<a class=headerlink href=#>¶</a></h2><table><thead><tr><th>A<th>B</thead><tr><td>1<td>2</table>"
+      "<section id=opts><h2>Options<a class=headerlink "
+      "href=#>¶</a></h2><table><thead><tr><th>A<th>B</thead><tr><td>1<td>2</table>"
       "<pre><code>a\n  b\n</code></pre><dl><dt>Term<dd>Meaning</dl></section><aside>Ad</aside><script>x()</script>"
       "<h2 id=end>End</h2>tail</article></main><footer>Foot</footer></body></html>",
       "p.html"));
@@ -231,7 +243,8 @@ TEST(Html, reads_the_main_part_of_a_page) {
 }
 
 TEST(PlainText, has_paragraphs_lists_and_underlined_headings) {
-  EXPECT_EQ(shown(parsed(parse_text("Title\n=====\n\nA text\nof two lines.\n\n- one\n- two\n\nPart\n----\n\n    code\n", "a.rst"))
+  EXPECT_EQ(shown(parsed(parse_text("Title\n=====\n\nA text\nof two lines.\n\n- one\n- two\n\nPart\n----\n\n    code\n",
+                                    "a.rst"))
                       .document),
             "Title #title\nprose: A text of two lines.\nlist: - one\n- two\nTitle > Part #part\ncode:     code\n");
 }
@@ -239,7 +252,11 @@ TEST(PlainText, has_paragraphs_lists_and_underlined_headings) {
 TEST(Encodings, other_than_utf8_are_converted_and_binaries_refused) {
   EXPECT_EQ(shown(markdown("\xEF\xBB\xBF# T\r\n\r\na\r\nb")), "T #t\nprose: a b\n");
   EXPECT_EQ(shown(markdown("# Gr\xFC\xDF \x96 \x80")), "Grüß – € #grüß--\nprose: Grüß – €\n");
-  EXPECT_EQ(decode_text(std::string_view("\xFF\xFE" "a\0\x3D\xD8\x80\xDE", 8)).value(), "a🚀");
+  EXPECT_EQ(decode_text(std::string_view("\xFF\xFE"
+                                         "a\0\x3D\xD8\x80\xDE",
+                                         8))
+                .value(),
+            "a🚀");
   EXPECT_EQ(decode_text(std::string_view("\xFE\xFF\0a\0\xE9", 6)).value(), "aé");
   EXPECT_EQ(decode_text("a\x1B[31m").value(), "a [31m");
   const auto refused = parse_markdown(std::string_view("a\0b", 3), "x.md");
@@ -270,15 +287,49 @@ TEST(Hostile, nesting_and_repetition_end_in_time) {
   std::string ticks;
   for (std::size_t i = 1; i < 500; ++i) ticks += std::string(i, '`') + " ";
   const std::string wide = times("|a", 5000) + "|\n" + times("|-", 5000) + "|\n";
-  const std::string inputs[] = {
-      times(">", n), times("> ", n) + "a", times("- ", n) + "a", times("1. ", n) + "a", times("> a\n", n), staircase,
-      staircase + times("\n", n), times("[", n), times("![", n), times("![[]()", n), times("[a](", n), times("*a _b ", n),
-      times("**x ", n), times("<b>", n), times("<div>", n), times("<div>\n\n", n), times("<a b='", n), times("<!--", n),
-      times("{", n), times("{}", n), times("<A b={", n), times("<A>", n), times("</A>", n), times("\\{", n), ticks,
-      wide + times("|\n", n), times("a\n", n), times("# a\n", n), times("&#x41;", n), times("[a]: b\n", n),
-      times(":::note\n", n), times("<table><td>", n), times("<b><table></b>", n / 10), times("<b a=1><p>", n / 10),
-      times("<ul><li>", n), times("<p><b a>", n / 10), times("~~", n), times("<svg><desc>", n), times("import {\n", n),
-      times("export const a = {\n\n", n / 10), times("--- - ", n), times("<h1>", n), times("<select><option>", n)};
+  const std::string inputs[] = {times(">", n),
+                                times("> ", n) + "a",
+                                times("- ", n) + "a",
+                                times("1. ", n) + "a",
+                                times("> a\n", n),
+                                staircase,
+                                staircase + times("\n", n),
+                                times("[", n),
+                                times("![", n),
+                                times("![[]()", n),
+                                times("[a](", n),
+                                times("*a _b ", n),
+                                times("**x ", n),
+                                times("<b>", n),
+                                times("<div>", n),
+                                times("<div>\n\n", n),
+                                times("<a b='", n),
+                                times("<!--", n),
+                                times("{", n),
+                                times("{}", n),
+                                times("<A b={", n),
+                                times("<A>", n),
+                                times("</A>", n),
+                                times("\\{", n),
+                                ticks,
+                                wide + times("|\n", n),
+                                times("a\n", n),
+                                times("# a\n", n),
+                                times("&#x41;", n),
+                                times("[a]: b\n", n),
+                                times(":::note\n", n),
+                                times("<table><td>", n),
+                                times("<b><table></b>", n / 10),
+                                times("<b a=1><p>", n / 10),
+                                times("<ul><li>", n),
+                                times("<p><b a>", n / 10),
+                                times("~~", n),
+                                times("<svg><desc>", n),
+                                times("import {\n", n),
+                                times("export const a = {\n\n", n / 10),
+                                times("--- - ", n),
+                                times("<h1>", n),
+                                times("<select><option>", n)};
   for (const auto& input : inputs) {
     const auto start = std::chrono::steady_clock::now();
     for (const Parser parse : {parse_markdown, parse_mdx, parse_html, parse_text})
@@ -287,7 +338,8 @@ TEST(Hostile, nesting_and_repetition_end_in_time) {
     // Each parser twice; what goes over its own limit of five seconds is refused, so this is only about loops of ours.
     EXPECT_LT(took, std::chrono::seconds(60)) << input.substr(0, 40);
     if (std::getenv("PARLEY_SHOW_TIMES"))
-      std::printf("%8lld us  %s\n", static_cast<long long>(took / std::chrono::microseconds(1)), input.substr(0, 30).c_str());
+      std::printf("%8lld us  %s\n", static_cast<long long>(took / std::chrono::microseconds(1)),
+                  input.substr(0, 30).c_str());
   }
 }
 
@@ -358,7 +410,8 @@ TEST(RealDocumentation, keeps_every_word_title_and_link_target) {
       if (c == '(' && i > 0 && source[i - 1] == ']') in_target = true;
       if (in_target || c == '<') {
         if (c == ')' || c == '<') in_target = false;
-        if (c == '<' && source.find('>', i) != std::string_view::npos && i + 1 < source.size() && std::isalpha(static_cast<unsigned char>(source[i + 1])))
+        if (c == '<' && source.find('>', i) != std::string_view::npos && i + 1 < source.size() &&
+            std::isalpha(static_cast<unsigned char>(source[i + 1])))
           i = source.find('>', i);
         word.clear();
         continue;
@@ -373,12 +426,13 @@ TEST(RealDocumentation, keeps_every_word_title_and_link_target) {
     EXPECT_LE(missing, 40u) << path;
 
     // Links between the pages lead to anchors that were made.
-    for (auto at = text.find("](");  at != std::string::npos; at = text.find("](", at + 2)) {
+    for (auto at = text.find("]("); at != std::string::npos; at = text.find("](", at + 2)) {
       const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
       const auto hash = target.find('#');
       if (hash == std::string::npos || target.find("://") != std::string::npos || target.starts_with('/')) continue;
       const std::string page =
-          hash == 0 ? path : (fs::path(path).parent_path() / target.substr(0, hash)).lexically_normal().generic_string();
+          hash == 0 ? path
+                    : (fs::path(path).parent_path() / target.substr(0, hash)).lexically_normal().generic_string();
       if (!documents.contains(page)) continue;
       ++links;
       // A heading with only other headings below it has no passage of its own.
