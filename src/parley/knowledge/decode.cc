@@ -8,10 +8,10 @@ namespace parley::knowledge {
 namespace {
 
 // What Windows-1252 has at 0x80 to 0x9F; its five gaps read as the control characters that Latin-1 has there.
-constexpr std::array<char16_t, 32> windows_1252 = {
-    0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
+constexpr std::array<char16_t, 32> windows_1252 = {0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                                   0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
+                                                   0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                                   0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
 
 enum class ByteOrder { little, big };
 
@@ -65,7 +65,8 @@ void normalise_controls(std::string& text) {
   std::size_t to = 0;
   for (std::size_t from = 0; from < text.size(); ++from) {
     const auto c = static_cast<unsigned char>(text[from]);
-    if (c >= 0x20 && c != 0x7F) [[likely]] text[to++] = text[from];
+    if (c >= 0x20 && c != 0x7F) [[likely]]
+      text[to++] = text[from];
     else if (c == '\n' || c == '\t') text[to++] = text[from];
     else if (c == '\r') {
       if (from + 1 < text.size() && text[from + 1] == '\n') continue;

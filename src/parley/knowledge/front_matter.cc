@@ -9,9 +9,10 @@
 namespace parley::knowledge {
 namespace {
 
-constexpr std::size_t value_bytes_max = 2000;       // a description, not the page
-constexpr std::size_t keywords_max = 64;            // beyond this it is stuffing
-constexpr std::size_t front_matter_bytes_max = 64 << 10;  // a page that only opens `---` must not be searched to its end
+constexpr std::size_t value_bytes_max = 2000;  // a description, not the page
+constexpr std::size_t keywords_max = 64;       // beyond this it is stuffing
+constexpr std::size_t front_matter_bytes_max = 64
+                                               << 10;  // a page that only opens `---` must not be searched to its end
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -44,7 +45,8 @@ std::string scalar(std::string_view value) {
       }
     }
   } else {
-    if (const auto comment = value.find(" #"); comment != std::string_view::npos) value = trim(value.substr(0, comment));
+    if (const auto comment = value.find(" #"); comment != std::string_view::npos)
+      value = trim(value.substr(0, comment));
     out = value;
   }
   std::ranges::replace(out, '\t', ' ');
@@ -141,7 +143,9 @@ PageFacts take_front_matter(std::string_view& text) {
     else if (key == "description") facts.description = scalar(value);
     else if (key == "biel:boost_score") facts.boost = number(scalar(value));
     else if (key == "keywords") {
-      if (value.starts_with('[')) value = trim(value).substr(1, value.size() >= 2 && value.ends_with(']') ? value.size() - 2 : std::string_view::npos);
+      if (value.starts_with('['))
+        value = trim(value).substr(
+            1, value.size() >= 2 && value.ends_with(']') ? value.size() - 2 : std::string_view::npos);
       if (items.empty()) add_keywords(facts.keywords, value);
       else std::ranges::copy_if(items, std::back_inserter(facts.keywords), [](const auto& s) { return !s.empty(); });
     }

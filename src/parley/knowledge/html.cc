@@ -28,35 +28,37 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 constexpr std::array<std::string_view, 142> html_elements = {
-    "a",        "abbr",     "acronym",  "address",  "applet",   "area",       "article", "aside",    "audio",
-    "b",        "base",     "basefont", "bdi",      "bdo",      "bgsound",    "big",     "blink",    "blockquote",
-    "body",     "br",       "button",   "canvas",   "caption",  "center",     "cite",    "code",     "col",
-    "colgroup", "data",     "datalist", "dd",       "del",      "details",    "dfn",     "dialog",   "dir",
-    "div",      "dl",       "dt",       "em",       "embed",    "fieldset",   "figcaption", "figure", "font",
-    "footer",   "form",     "frame",    "frameset", "h1",       "h2",         "h3",      "h4",       "h5",
-    "h6",       "head",     "header",   "hgroup",   "hr",       "html",       "i",       "iframe",   "img",
-    "input",    "ins",      "kbd",      "label",    "legend",   "li",         "link",    "main",     "map",
-    "mark",     "marquee",  "math",     "menu",     "menuitem", "meta",       "meter",   "nav",      "nobr",
-    "noembed",  "noframes", "noscript", "object",   "ol",       "optgroup",   "option",  "output",   "p",
-    "param",    "picture",  "plaintext", "pre",     "progress", "q",          "rb",      "rp",       "rt",
-    "rtc",      "ruby",     "s",        "samp",     "script",   "search",     "section", "select",   "slot",
-    "small",    "source",   "spacer",   "span",     "strike",   "strong",     "style",   "sub",      "summary",
-    "sup",      "svg",      "table",    "tbody",    "td",       "template",   "textarea", "tfoot",   "th",
-    "thead",    "time",     "title",    "tr",       "track",    "tt",         "u",       "ul",       "var",
-    "video",    "wbr",      "xmp",      "path",     "circle",   "g",          "rect"};
+    "a",        "abbr",     "acronym",   "address",  "applet",   "area",     "article",    "aside",  "audio",
+    "b",        "base",     "basefont",  "bdi",      "bdo",      "bgsound",  "big",        "blink",  "blockquote",
+    "body",     "br",       "button",    "canvas",   "caption",  "center",   "cite",       "code",   "col",
+    "colgroup", "data",     "datalist",  "dd",       "del",      "details",  "dfn",        "dialog", "dir",
+    "div",      "dl",       "dt",        "em",       "embed",    "fieldset", "figcaption", "figure", "font",
+    "footer",   "form",     "frame",     "frameset", "h1",       "h2",       "h3",         "h4",     "h5",
+    "h6",       "head",     "header",    "hgroup",   "hr",       "html",     "i",          "iframe", "img",
+    "input",    "ins",      "kbd",       "label",    "legend",   "li",       "link",       "main",   "map",
+    "mark",     "marquee",  "math",      "menu",     "menuitem", "meta",     "meter",      "nav",    "nobr",
+    "noembed",  "noframes", "noscript",  "object",   "ol",       "optgroup", "option",     "output", "p",
+    "param",    "picture",  "plaintext", "pre",      "progress", "q",        "rb",         "rp",     "rt",
+    "rtc",      "ruby",     "s",         "samp",     "script",   "search",   "section",    "select", "slot",
+    "small",    "source",   "spacer",    "span",     "strike",   "strong",   "style",      "sub",    "summary",
+    "sup",      "svg",      "table",     "tbody",    "td",       "template", "textarea",   "tfoot",  "th",
+    "thead",    "time",     "title",     "tr",       "track",    "tt",       "u",          "ul",     "var",
+    "video",    "wbr",      "xmp",       "path",     "circle",   "g",        "rect"};
 
 constexpr std::array<std::string_view, 34> line_elements = {
-    "p",  "div", "br", "li", "ul",    "ol",    "dl",   "dt",    "dd",         "tr",     "table",   "section",
-    "h1", "h2",  "h3", "h4", "h5",    "h6",    "hr",   "pre",   "blockquote", "header", "details", "summary",
-    "td", "th",  "article", "main", "figure", "figcaption", "caption", "form", "center", "address"};
+    "p",    "div",    "br",         "li",      "ul",      "ol",      "dl",     "dt", "dd",
+    "tr",   "table",  "section",    "h1",      "h2",      "h3",      "h4",     "h5", "h6",
+    "hr",   "pre",    "blockquote", "header",  "details", "summary", "td",     "th", "article",
+    "main", "figure", "figcaption", "caption", "form",    "center",  "address"};
 
 constexpr std::array<std::string_view, 19> void_elements = {
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta",
+    "area",  "base",   "br",    "col", "embed", "hr",     "img",     "input",    "link",   "meta",
     "param", "source", "track", "wbr", "frame", "keygen", "bgsound", "basefont", "command"};
 
 // Elements whose start closes the one before, so that an author may leave their ends out.
-constexpr std::array<std::string_view, 17> ends_implied = {"p",  "li", "td", "tr", "th", "dt", "dd", "option", "optgroup",
-                                                           "thead", "tbody", "tfoot", "colgroup", "rp", "rt", "rb", "rtc"};
+constexpr std::array<std::string_view, 17> ends_implied = {"p",        "li",     "td",       "tr",    "th",    "dt",
+                                                           "dd",       "option", "optgroup", "thead", "tbody", "tfoot",
+                                                           "colgroup", "rp",     "rt",       "rb",    "rtc"};
 
 template <std::size_t N>
 bool is_one_of(std::string_view name, const std::array<std::string_view, N>& names) {
@@ -227,7 +229,8 @@ bool is_dropped(const GumboNode& node) {
     default: break;
   }
   return attribute(node, "role") == "navigation" || attribute(node, "aria-hidden") == "true" ||
-         attribute(node, "class") == "headerlink" || gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
+         attribute(node, "class") == "headerlink" ||
+         gumbo_get_attribute(&node.v.element.attributes, "hidden") != nullptr;
 }
 
 bool is_block(GumboTag tag) {
@@ -607,7 +610,9 @@ Result<HtmlHead> read_html(std::string_view html, HtmlExtent extent, Outline& ou
   PARLEY_TRY(check_depth(html));
   ParserMemory memory;
   GumboRun run{kGumboDefaultOptions, html, nullptr};
-  run.options.allocator = [](void* owner, std::size_t bytes) { return static_cast<ParserMemory*>(owner)->allocate(bytes); };
+  run.options.allocator = [](void* owner, std::size_t bytes) {
+    return static_cast<ParserMemory*>(owner)->allocate(bytes);
+  };
   run.options.deallocator = [](void*, void*) {};
   run.options.userdata = &memory;
   run.options.max_errors = 0;  // a page is read as it is; nobody would see the list
@@ -645,7 +650,10 @@ Result<HtmlHead> read_html(std::string_view html, HtmlExtent extent, Outline& ou
     return true;
   });
   Reader reader(outline);
-  const GumboNode* content = main != nullptr ? main : articles == 1 ? article : body != nullptr ? body : run.output->root;
+  const GumboNode* content = main != nullptr   ? main
+                             : articles == 1   ? article
+                             : body != nullptr ? body
+                                               : run.output->root;
   // A page's header is its banner; an article's holds its title.
   if (extent == HtmlExtent::fragment || content == main || content == article) reader.keep_page_headers();
   reader.read(*content);

@@ -27,7 +27,8 @@ std::string strip_tags(std::string_view html);
 std::string tag_name(std::string_view html);
 /// The value of an attribute inside the text of one tag, entities left as they are; empty if it is absent.
 std::string_view tag_attribute(std::string_view tag, std::string_view name);
-/// Whether HTML knows an element of this name: what is between angle brackets otherwise is a placeholder somebody wrote.
+/// Whether HTML knows an element of this name: what is between angle brackets otherwise is a placeholder somebody
+/// wrote.
 bool is_html_element(std::string_view lower_name);
 
 }  // namespace parley::knowledge

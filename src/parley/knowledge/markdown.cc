@@ -54,7 +54,8 @@ constexpr std::array<Admonition, 14> admonitions = {{{"note", "Note"},
 
 std::string_view shown_name(std::string_view kind) {
   const auto same = [&](const Admonition& known) {
-    return std::ranges::equal(known.kind, kind, [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
+    return std::ranges::equal(known.kind, kind,
+                              [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
   };
   const auto found = std::ranges::find_if(admonitions, same);
   return found != admonitions.end() ? found->shown : std::string_view();
@@ -72,8 +73,8 @@ bool append_admonition(std::string_view line, std::string& out) {
   }
   line.remove_prefix(line.find_first_not_of(" \t"));
   std::size_t end = 0;
-  while (end < line.size() && ((line[end] >= 'a' && line[end] <= 'z') || (line[end] >= 'A' && line[end] <= 'Z') ||
-                               line[end] == '-'))
+  while (end < line.size() &&
+         ((line[end] >= 'a' && line[end] <= 'z') || (line[end] >= 'A' && line[end] <= 'Z') || line[end] == '-'))
     ++end;
   if (end == 0) return false;
   const auto kind = line.substr(0, end);
@@ -144,7 +145,8 @@ std::string_view prepare(std::string_view text, std::string& copy) {
     const auto line = text.substr(at, end - at);
     std::size_t start = 0;
     std::size_t columns = 0;
-    for (; start < line.size() && (line[start] == ' ' || line[start] == '\t'); ++start) columns += line[start] == '\t' ? 4 : 1;
+    for (; start < line.size() && (line[start] == ' ' || line[start] == '\t'); ++start)
+      columns += line[start] == '\t' ? 4 : 1;
     const char first = start < line.size() ? line[start] : '\0';
     if (columns > indent_columns_max) {
       replace(at, at + start);
@@ -184,7 +186,8 @@ std::string_view prepare(std::string_view text, std::string& copy) {
 cmark_mem arena = {
     [](std::size_t count, std::size_t size) -> void* {
       // What overflows is over the limit.
-      const std::size_t bytes = size != 0 && count > (std::size_t{1} << 40) / size ? std::size_t{1} << 40 : count * size;
+      const std::size_t bytes =
+          size != 0 && count > (std::size_t{1} << 40) / size ? std::size_t{1} << 40 : count * size;
       return ParserMemory::current()->allocate(bytes);
     },
     [](void* old, std::size_t bytes) -> void* { return ParserMemory::current()->reallocate(old, bytes); },
@@ -197,9 +200,9 @@ struct CmarkRun {
 };
 
 // Of GitHub's extensions only tables change what a text says. Autolinks keep their text and the tag filter is about
-// rendering; strikethrough and task lists are marks that are read below. Inline extensions also switch characters on and
-// off in tables that all of cmark-gfm's threads share while they parse, and the link scanner of the packaged version has
-// a known read before its buffer.
+// rendering; strikethrough and task lists are marks that are read below. Inline extensions also switch characters on
+// and off in tables that all of cmark-gfm's threads share while they parse, and the link scanner of the packaged
+// version has a known read before its buffer.
 void run_cmark(void* context) {
   auto* run = static_cast<CmarkRun*>(context);
   cmark_parser* parser = cmark_parser_new_with_mem(CMARK_OPT_DEFAULT, &arena);
@@ -280,8 +283,9 @@ void append_inlines(cmark_node* root, std::string& out, std::string* id = nullpt
         const std::string name = tag_name(tag);
         if (name == "br") out += ' ';
         else if (name == "img") out += strip_tags(tag);
-        else if (!name.empty() && name.front() != '/' && !is_html_element(name) && name.find('-') == std::string::npos &&
-                 tag.size() > 1 && tag[1] >= 'a' && tag[1] <= 'z' && tag.find_first_of(" =/") == std::string_view::npos)
+        else if (!name.empty() && name.front() != '/' && !is_html_element(name) &&
+                 name.find('-') == std::string::npos && tag.size() > 1 && tag[1] >= 'a' && tag[1] <= 'z' &&
+                 tag.find_first_of(" =/") == std::string_view::npos)
           out += tag;  // "run <command>": nobody's element, so somebody's word
         if (id != nullptr) {
           for (const std::string_view attribute : {"id", "name"})
@@ -480,7 +484,8 @@ class MarkdownReader {
     // `> [!NOTE]`
     if (text.starts_with("[!")) {
       const auto close = text.find(']');
-      const auto shown = close == std::string::npos ? std::string_view() : shown_name(std::string_view(text).substr(2, close - 2));
+      const auto shown =
+          close == std::string::npos ? std::string_view() : shown_name(std::string_view(text).substr(2, close - 2));
       if (!shown.empty()) {
         const auto rest = text.find_first_not_of(' ', close + 1);
         text = std::string(shown) + ":" + (rest == std::string::npos ? "" : " " + text.substr(rest));
@@ -490,10 +495,10 @@ class MarkdownReader {
   }
 
   Result<void> markup(std::string_view html) {
-    constexpr std::array<std::string_view, 12> structures = {"<h1", "<h2", "<h3", "<h4", "<h5", "<h6",
+    constexpr std::array<std::string_view, 12> structures = {"<h1",    "<h2",  "<h3", "<h4", "<h5", "<h6",
                                                              "<table", "<pre", "<ul", "<ol", "<dl", "<blockquote"};
-    const bool structured = std::ranges::any_of(
-        structures, [&](std::string_view tag) { return html.find(tag) != std::string_view::npos; });
+    const bool structured =
+        std::ranges::any_of(structures, [&](std::string_view tag) { return html.find(tag) != std::string_view::npos; });
     if (structured && html.size() <= markup_tree_bytes_max && markup_trees_++ < markup_trees_max) {
       // What is too deep for a tree is still text.
       if (read_html(html, HtmlExtent::fragment, outline_)) return {};

@@ -40,12 +40,13 @@ bool is_module_line(std::string_view line) {
     while (name < rest.size() && is_word(rest[name])) ++name;
     rest = skip_spaces(rest.substr(name));
     // "import data from the old system" is prose; a module's name is quoted.
-    return name > 0 && (rest.starts_with(',') ||
-                        (rest.starts_with("from") && rest.find_first_of("'\"") != std::string_view::npos));
+    return name > 0 &&
+           (rest.starts_with(',') || (rest.starts_with("from") && rest.find_first_of("'\"") != std::string_view::npos));
   }
   if (line.starts_with("export ")) {
     const auto rest = skip_spaces(line.substr(7));
-    for (const std::string_view word : {"const ", "let ", "var ", "function ", "default ", "async ", "class ", "{", "*"})
+    for (const std::string_view word :
+         {"const ", "let ", "var ", "function ", "default ", "async ", "class ", "{", "*"})
       if (rest.starts_with(word)) return true;
   }
   return false;

@@ -25,13 +25,13 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// Where the piece that starts `text` should end: at most `words_max` words, at a place where `kind` may be parted. Always
-// makes progress and never ends inside a character.
+// Where the piece that starts `text` should end: at most `words_max` words, at a place where `kind` may be parted.
+// Always makes progress and never ends inside a character.
 std::size_t piece_end(std::string_view text, BlockKind kind, std::size_t words_max) {
   const std::size_t bytes_max = words_max * bytes_per_word;
   std::size_t words = 0;
-  std::size_t good = 0;       // after the last item, row, line or sentence that fits
-  std::size_t word_end = 0;   // after the last word that fits
+  std::size_t good = 0;      // after the last item, row, line or sentence that fits
+  std::size_t word_end = 0;  // after the last word that fits
   bool in_word = false;
   for (std::size_t i = 0; i < text.size() && i < bytes_max; ++i) {
     const char c = text[i];
@@ -63,7 +63,8 @@ void split_block(Block block, std::vector<Block>& out) {
   // Half a table misleads without the names of its columns, so each part begins with them.
   std::string header;
   if (block.kind == BlockKind::table)
-    if (const auto end = block.text.find('\n'); end <= repeated_header_bytes_max) header = block.text.substr(0, end + 1);
+    if (const auto end = block.text.find('\n'); end <= repeated_header_bytes_max)
+      header = block.text.substr(0, end + 1);
   std::string_view rest = block.text;
   for (bool first = true; !rest.empty(); first = false) {
     // The size first: it decides alone for all but the last piece, so that a long block is not counted once per piece.

@@ -9,8 +9,8 @@
 
 namespace parley::knowledge {
 
-/// Part of every stored digest: raise it with any change to what parsing makes of the same bytes, and the next ingestion
-/// reads every document again.
+/// Part of every stored digest: raise it with any change to what parsing makes of the same bytes, and the next
+/// ingestion reads every document again.
 inline constexpr int parser_version = 1;
 
 /// Hand-written documentation is far below; what is above is generated or not text, and would hold its tree in memory.
@@ -30,10 +30,10 @@ struct ParsedDocument {
   PageFacts facts;
 };
 
-/// Each turns a file's bytes into passages. Any bytes are accepted that `decode_text` accepts; all text in the result is
-/// valid UTF-8, no block is empty, passage ids are unique within the document, and the same path and bytes give the same
-/// ids. Fails with `unsupported` (not text) or `too_large` (one of the limits above, or markup that is small to write
-/// and costs its reader without bound). Pure but for a clock that bounds hostile input; safe from any thread.
+/// Each turns a file's bytes into passages. Any bytes are accepted that `decode_text` accepts; all text in the result
+/// is valid UTF-8, no block is empty, passage ids are unique within the document, and the same path and bytes give the
+/// same ids. Fails with `unsupported` (not text) or `too_large` (one of the limits above, or markup that is small to
+/// write and costs its reader without bound). Pure but for a clock that bounds hostile input; safe from any thread.
 Result<ParsedDocument> parse_markdown(std::string_view bytes, std::string_view path);
 /// Markdown with import and export lines, JSX tags (their text and their `title` and `label` are kept) and expressions.
 Result<ParsedDocument> parse_mdx(std::string_view bytes, std::string_view path);

@@ -52,7 +52,8 @@ void parse_html_pages(benchmark::State& state) {
   std::string text = "<html><head><title>Page | Site</title></head><body><main><h1>Page</h1>";
   for (int i = 0; i < 6; ++i)
     text +=
-        "<h2 id=\"s\">Section</h2><p>The server reads its <b>configuration</b> when it starts, and again when it is told "
+        "<h2 id=\"s\">Section</h2><p>The server reads its <b>configuration</b> when it starts, and again when it is "
+        "told "
         "to. Values that are not set keep their <a href=\"x\">defaults</a>.</p><ul><li>one<li>two</ul>"
         "<table><tr><th>Name<th>Default<tr><td>limit<td>15/min</table><pre>server --data ./data</pre>";
   text += "</main></body></html>";

@@ -22,7 +22,8 @@ bool is_underline(std::string_view line, std::string_view text) {
 
 void add_paragraph(std::vector<std::string_view>& lines, Outline& outline) {
   if (lines.empty()) return;
-  const bool is_code = std::ranges::all_of(lines, [](auto line) { return line.starts_with("    ") || line.starts_with('\t'); });
+  const bool is_code =
+      std::ranges::all_of(lines, [](auto line) { return line.starts_with("    ") || line.starts_with('\t'); });
   const bool is_list = lines.front().starts_with("- ") || lines.front().starts_with("* ");
   std::string text;
   for (std::string_view line : lines) {
