@@ -20,7 +20,7 @@ add_custom_target(parley_benches)
 set_property(GLOBAL PROPERTY PARLEY_FUZZERS "")
 set_property(GLOBAL PROPERTY PARLEY_BENCHES "")
 
-# parley_bench_program(target arguments...): a program of bench/ that scripts/bench builds and runs with these arguments.
+# parley_bench_program(target arguments...): a program that scripts/bench builds and runs with these arguments.
 function(parley_bench_program target)
   add_dependencies(parley_benches ${target})
   list(JOIN ARGN " " arguments)
