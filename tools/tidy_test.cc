@@ -100,6 +100,21 @@ TEST(Dependencies, ATestDependencyDoesNotServeTheProduct) {
                    "src/parley/db/store.h:1: #include \"parley/base/e.h\" is not declared"));
 }
 
+TEST(Dependencies, AHelperOfTestsIsNamedByItsLibrary) {
+  const File helpers{"testing/CMakeLists.txt", "add_library(parley_test_store STATIC store.cc)\n"};
+  const File test{"src/parley/db/x_test.cc", "#include \"testing/store.h\"\n#include \"testing/wait.h\"\n"};
+  const auto with = [&](std::string_view deps) {
+    return findings(
+        check_dependencies,
+        tree({helpers,
+              test,
+              {"src/parley/db/CMakeLists.txt", fmt::format("parley_module(NAME db TESTS x_test.cc {})\n", deps)}}));
+  };
+  EXPECT_EQ(with("TEST_DEPS test_store"), "");
+  EXPECT_TRUE(says(with(""), "add test_store to TEST_DEPS"));
+  EXPECT_TRUE(says(with("DEPS test_store"), "DEPS test_store is a helper of tests, move it to TEST_DEPS"));
+}
+
 TEST(Dependencies, ArrowsPointDownward) {
   const auto with = [](std::string_view upper, std::string_view lower) {
     return findings(check_dependencies,
@@ -181,6 +196,9 @@ TEST(BannedWords, EachNamesItsReplacement) {
   EXPECT_EQ(product("// new, delete, throw and audit in a comment"), "");
   EXPECT_EQ(product("X(const X&) = delete; snprintf(b, 1, \"new\"); int renew = 0;"), "");
   EXPECT_EQ(product("#include <new>"), "");
+  EXPECT_EQ(product("std::unique_ptr<X> x(new X(1));"), "");
+  EXPECT_EQ(product("x.reset(new X(1));"), "");
+  EXPECT_TRUE(says(product("std::unique_ptr<X> x; f(new X(1));"), "new is banned"));
   EXPECT_EQ(product("void* operator new(std::size_t);"), "");
 }
 
@@ -192,6 +210,9 @@ TEST(BannedWords, DependOnTheKindOfFile) {
   EXPECT_EQ(about(check_banned_words, "src/parley/db/sqlite/a.cc", "std::this_thread::sleep_for(1s);\n"), "");
   EXPECT_TRUE(says(about(check_banned_words, "src/parley/base/CMakeLists.txt", "file(GLOB files *.cc)\n"),
                    "GLOB is banned, use a list by hand"));
+  EXPECT_EQ(about(check_banned_words, "src/parley/base/CMakeLists.txt",
+                  "# tidy: allow GLOB, these are data\nfile(GLOB files *.sql)\n"),
+            "");
 }
 
 TEST(BannedWords, ThrowIsForTheCompilerAndForTests) {
@@ -316,6 +337,10 @@ TEST(Secrets, AreNotInTheTree) {
                       " KEY-----"),
                    "text shaped like a private key"));
   EXPECT_EQ(of("sk_… and sk_live and sk_aaaaaaaaaaaaaaaaaaaaaaaa1"), "");
+  EXPECT_EQ(about(check_secrets, "testdata/fuzz/api_key_fuzz/one",
+                  "sk"
+                  "_a1b2c3d4e5f6g7h8i9j0"),
+            "");
   EXPECT_EQ(of("-----BEGIN CERTIFICATE-----"), "");
   EXPECT_EQ(of("task_a1b2c3d4e5f6g7h8i9j0"), "");
 }
