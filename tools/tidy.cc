@@ -679,7 +679,8 @@ bool is_owned_at_once(std::string_view code, std::size_t at) {
   return statement.find("_ptr<") != std::string_view::npos || statement.ends_with(".reset");
 }
 
-/// Throws of `consteval` functions are messages of the compiler and never run.
+/// Throws of `consteval` functions are messages of the compiler and never run. A bare `throw;` makes nothing: it is how
+/// an adapter asks what a library threw.
 void check_throws(const File& file, std::string_view code, Findings& findings) {
   std::vector<bool> consteval_blocks;
   std::string header;         // what stood since the last statement or block
@@ -710,7 +711,8 @@ void check_throws(const File& file, std::string_view code, Findings& findings) {
     } else {
       header += c;
       if (code.substr(i).starts_with("throw") && (i == 0 || !is_word(code[i - 1])) &&
-          (i + 5 == code.size() || !is_word(code[i + 5])) && (consteval_blocks.empty() || !consteval_blocks.back())) {
+          (i + 5 == code.size() || !is_word(code[i + 5])) && !code.substr(i).starts_with("throw;") &&
+          (consteval_blocks.empty() || !consteval_blocks.back())) {
         ban(file, code, i, "throw", "fail() and a Result (exceptions of libraries end in the adapter)", findings);
       }
     }
@@ -822,6 +824,7 @@ void check_text(const Tree& tree, Findings& findings) {
       if (code && static_cast<std::size_t>(columns) > columns_max && line.find("://") == std::string_view::npos) {
         here(fmt::format("{} columns are too many, use at most {}", columns, columns_max));
       }
+      if (line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")) here("a mark of a conflict, finish the merge");
       for (const std::string_view word : left_for_later) {
         for_each_word(line, word, [&](std::size_t) {
           here(fmt::format("{} is banned, use the module's README to name what is missing", word));

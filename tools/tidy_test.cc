@@ -222,6 +222,7 @@ TEST(BannedWords, ThrowIsForTheCompilerAndForTests) {
   EXPECT_EQ(product("consteval int f(int x) { if (x > 1) { throw \"too large\"; } return x; }"), "");
   EXPECT_EQ(product("consteval X(const char* t) : a_{t}, b_{1} { throw 1; }"), "");
   EXPECT_EQ(about(check_banned_words, "src/parley/base/a_test.cc", "void f() { throw 1; }\n"), "");
+  EXPECT_EQ(product("Error translate() { try { throw; } catch (...) { return Error(); } }"), "");
 }
 
 TEST(BannedWords, CastsMayOnlyLookAtBytesAndSockets) {
@@ -249,6 +250,7 @@ TEST(Text, IsPlain) {
   EXPECT_TRUE(says(of("int a;\r\n"), "a carriage return is banned"));
   EXPECT_TRUE(says(of("int a;"), "add a newline"));
   EXPECT_TRUE(says(of("int a;\n\n"), "an empty line at the end"));
+  EXPECT_TRUE(says(of(std::string(7, '<') + " HEAD\n"), "a mark of a conflict"));
   EXPECT_TRUE(says(of(std::string(121, 'x') + "\n"), "121 columns are too many, use at most 120"));
   EXPECT_EQ(of(std::string(120, 'x') + "\n"), "");
   std::string umlauts;
