@@ -7,6 +7,8 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(CLI11 REQUIRED)
+# CMake 3.25 is older than Boost 1.81 and would warn that it does not know what its components need of each other.
+set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json)
 
 foreach(entry sqlite3:sqlite3 libpq:libpq xapian:xapian-core sodium:libsodium gumbo:gumbo tomlplusplus:tomlplusplus)
