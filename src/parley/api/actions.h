@@ -46,8 +46,8 @@ namespace actions {
 struct GetProject {
   using Permission = ReadProject;
   using Input = NoInput;
-  static constexpr auto input = Route::Input::none;
-  static constexpr auto slug = Route::Slug::in_path;
+  static constexpr auto input_from = Route::Input::none;
+  static constexpr auto slug_from = Route::Slug::in_path;
   static constexpr std::size_t body_bytes_max = 0;
   static constexpr auto streams = Route::Streams::no;
   static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
@@ -70,8 +70,8 @@ struct SearchInput {
 struct Search {
   using Permission = SearchProject;
   using Input = SearchInput;
-  static constexpr auto input = Route::Input::query;
-  static constexpr auto slug = Route::Slug::in_path;
+  static constexpr auto input_from = Route::Input::query;
+  static constexpr auto slug_from = Route::Slug::in_path;
   static constexpr std::size_t body_bytes_max = 0;
   static constexpr auto streams = Route::Streams::no;
   static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
@@ -102,8 +102,8 @@ struct MessageInput {
 struct SendMessage {
   using Permission = chat::Ask;
   using Input = MessageInput;
-  static constexpr auto input = Route::Input::body;
-  static constexpr auto slug = Route::Slug::in_body;
+  static constexpr auto input_from = Route::Input::body;
+  static constexpr auto slug_from = Route::Slug::in_body;
   // A message of 1,000 four-byte characters, all escaped, with the longest other fields, fits in half of this.
   static constexpr std::size_t body_bytes_max = 64 * 1024;
   static constexpr auto streams = Route::Streams::yes;
@@ -122,8 +122,8 @@ struct VisitorInput {
 struct CreateVisitor {
   using Permission = MintVisitor;
   using Input = VisitorInput;
-  static constexpr auto input = Route::Input::body;
-  static constexpr auto slug = Route::Slug::in_body;
+  static constexpr auto input_from = Route::Input::body;
+  static constexpr auto slug_from = Route::Slug::in_body;
   static constexpr std::size_t body_bytes_max = 4 * 1024;
   static constexpr auto streams = Route::Streams::no;
   static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,

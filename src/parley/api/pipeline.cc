@@ -211,7 +211,7 @@ void log_request(const Progress& progress, const Error* error) {
   const Literal route = progress.route ? progress.route->path : Literal("unknown");
   log::write(log::Level::info, "request",
              {{"request_id", progress.context.request},
-              {"method", http::literal_name(progress.context.head->method)},
+              {"method", http::name(progress.context.head->method)},
               {"route", route},
               {"status", std::int64_t{progress.status}},
               {"duration_us", std::int64_t{spent}},

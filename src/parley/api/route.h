@@ -107,8 +107,8 @@ consteval Route action(http::Method method, Literal path) {
   Route route{.method = method, .path = path};
   route.action = &A::Permission::info;
   route.summary = A::Permission::info.summary;
-  route.input = A::input;
-  route.slug = A::slug;
+  route.input = A::input_from;
+  route.slug = A::slug_from;
   route.body_bytes_max = A::body_bytes_max;
   route.streams = A::streams;
   route.input_schema = &schema<typename A::Input>;

@@ -31,7 +31,8 @@ struct ProjectList {
   std::string tenant;
 };
 struct Ingest {
-  std::string project, base_url;
+  std::string project;
+  std::optional<std::string> base_url;
   std::vector<std::filesystem::path> paths;
 };
 struct Search {

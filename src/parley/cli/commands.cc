@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -137,15 +138,13 @@ class ProgressBar {
 Result<int> run(const Shell& shell, const Ingest& command) {
   const auto project = PARLEY_TRY(load_project(shell, command.project));
   ProgressBar bar(shell.output);
-  knowledge::IngestRequest request{.paths = command.paths, .base_url = command.base_url};
   const auto report = PARLEY_TRY(shell.at.library->ingest(
-      identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project), request, [&](const knowledge::IngestProgress& progress) {
-        bar.show(progress.files_done, progress.files_total);
-        return !shell.output.cancelled();
-      }));
+      identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project),
+      {.paths = command.paths, .base_url = command.base_url},
+      [&](const knowledge::IngestProgress& progress) { bar.show(progress.files_done, progress.files_total); }));
   PARLEY_TRY(record(shell, project.tenant, "project.ingest", trail::Object("project", project.project)));
   json::array skipped;
-  for (const auto& file : report.skipped) {
+  for (const auto& file : report.skipped_files) {
     skipped.push_back(json::object{{"path", file.path}, {"reason", file.reason}});
     shell.output.err(fmt::format("skipped {}: {}\n", file.path, file.reason));
   }
@@ -154,14 +153,16 @@ Result<int> run(const Shell& shell, const Ingest& command) {
                            {"unchanged", report.unchanged},
                            {"removed", report.removed},
                            {"passages", report.passages},
-                           {"skipped", std::move(skipped)}},
+                           {"bytes", report.bytes},
+                           {"skipped", report.skipped},
+                           {"skipped_files", std::move(skipped)}},
               [&] {
                 return fmt::format("{} added, {} changed, {} unchanged, {} removed, {} skipped; {} passages\n",
-                                   report.added, report.changed, report.unchanged, report.removed,
-                                   report.skipped.size(), report.passages);
+                                   report.added, report.changed, report.unchanged, report.removed, report.skipped,
+                                   report.passages);
               });
   // A file that could not be read is a failure somebody must see, though everything else is in.
-  return report.skipped.empty() ? 0 : 1;
+  return report.skipped == 0 ? 0 : 1;
 }
 
 Result<int> run(const Shell& shell, const Search& command) {
@@ -211,13 +212,53 @@ Result<int> run(const Shell& shell, const Ask& command) {
   return 0;
 }
 
+json::object to_json(const knowledge::EvalReport& r) {
+  return {{"questions", r.questions},
+          {"ranked", r.ranked},
+          {"hit_at_1", r.hit_at_1},
+          {"hit_at_5", r.hit_at_5},
+          {"hit_at_10", r.hit_at_10},
+          {"mrr", r.mrr},
+          {"ndcg_at_10", r.ndcg_at_10},
+          {"first_citation_relevant", r.first_citation_relevant},
+          {"answerable", r.answerable},
+          {"answer_containment", r.answer_containment},
+          {"answered_share", r.answered_share},
+          {"unanswerable", r.unanswerable},
+          {"abstention_precision", r.abstention_precision},
+          {"abstention_recall", r.abstention_recall}};
+}
+
+std::string to_text(const knowledge::EvalReport& r) {
+  return fmt::format(
+      "questions              {}\n"
+      "  with known pages     {}\n"
+      "    hit@1              {:.3f}\n"
+      "    hit@5              {:.3f}\n"
+      "    hit@10             {:.3f}\n"
+      "    MRR                {:.3f}\n"
+      "    nDCG@10            {:.3f}\n"
+      "    first citation     {:.3f}  of a right page\n"
+      "  with known answers   {}\n"
+      "    contained          {:.3f}  in a quote\n"
+      "    answered           {:.3f}\n"
+      "  without an answer    {}\n"
+      "    abstention recall  {:.3f}\n"
+      "abstention precision   {:.3f}\n",
+      r.questions, r.ranked, r.hit_at_1, r.hit_at_5, r.hit_at_10, r.mrr, r.ndcg_at_10, r.first_citation_relevant,
+      r.answerable, r.answer_containment, r.answered_share, r.unanswerable, r.abstention_recall,
+      r.abstention_precision);
+}
+
 Result<int> run(const Shell& shell, const Eval& command) {
   const auto project = PARLEY_TRY(load_project(shell, command.project));
-  std::ifstream file(command.file);
+  std::ifstream file(command.file, std::ios::binary);
   if (!file) return fail(Code::not_found, "the file of questions cannot be read", command.file.string());
+  const std::string lines((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto questions = PARLEY_TRY(knowledge::parse_eval_lines(lines));
   const auto report = PARLEY_TRY(shell.at.library->evaluate(
-      identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project), file));
-  shell.print(knowledge::to_json(report), [&] { return knowledge::to_text(report); });
+      identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project), questions));
+  shell.print(to_json(report), [&] { return to_text(report); });
   return 0;
 }
 

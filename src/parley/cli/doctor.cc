@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "parley/trail/verify.h"
+
 namespace parley::cli {
 namespace {
 

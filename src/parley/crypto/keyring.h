@@ -29,6 +29,9 @@ class Keyring {
   /// The same data key under the present master.
   Result<std::string> rewrap_tenant_key(TenantId tenant, std::string_view sealed, Random& random) const;
 
+  /// Names the present master without giving it away: what a backup says it needs.
+  const SealKeyId& master_id() const { return master_.id(); }
+
   /// A key for one purpose of the whole installation, e.g. `derive("visitor tokens")`. It changes with the master.
   SealKey derive(Literal purpose) const { return master_.derive(purpose); }
 

@@ -4,7 +4,7 @@
 
 namespace parley::http {
 
-std::string_view name(Method method) {
+Literal name(Method method) {
   switch (method) {
     case Method::get: return "GET";
     case Method::head: return "HEAD";

@@ -9,12 +9,14 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "parley/base/literal.h"
+
 namespace parley::http {
 
 enum class Method : std::uint8_t { get, head, post, put, patch, delete_, options, other };
 
 /// Upper-case name, e.g. "GET"; "OTHER" for a method nothing here offers.
-std::string_view name(Method method);
+Literal name(Method method);
 
 struct Header {
   std::string name;  ///< as received; compare without regard to case

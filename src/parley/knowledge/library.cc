@@ -1,7 +1,6 @@
 #include "parley/knowledge/library.h"
 
 #include <algorithm>
-#include <istream>
 
 #include "parley/text/utf8.h"
 
@@ -59,10 +58,12 @@ std::string fragment_of(const Hit& hit, const std::vector<QueryTerm>& terms) {
 class Sink final : public IndexSink {
  public:
   explicit Sink(Index& index) : index_(index) {}
-  Result<void> replace(const Document& document) override { return index_.replace(document); }
+  Result<void> replace(const ChangedDocument& changed) override { return index_.replace(changed.document); }
   Result<void> remove(std::string_view path) override { return index_.remove(path); }
-  Result<void> commit(std::uint64_t revision) override { return index_.commit(revision); }
-  Result<std::uint64_t> revision() override { return index_.revision(); }
+  Result<void> commit(std::int64_t revision) override { return index_.commit(static_cast<std::uint64_t>(revision)); }
+  Result<std::int64_t> revision() override {
+    return static_cast<std::int64_t>(PARLEY_TRY(index_.revision()));
+  }
 
  private:
   Index& index_;
@@ -139,18 +140,19 @@ Async<Answer> Library::answer_in(ProjectRef project, std::string question) {
   });
 }
 
-Result<EvalReport> Library::evaluate_in(const ProjectRef& project, std::istream& questions) {
+Result<EvalReport> Library::evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions) {
   const auto index = PARLEY_TRY(open(project));
-  return evaluate(index->index, questions);
+  return knowledge::evaluate(index->index, questions);
 }
 
-Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, const IngestRequest& request,
-                                     const IngestProgressFn& progress) {
+Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, IngestRequest request,
+                                     ProgressFn progress) {
   const ProjectRef& project = permit.project();
   const auto index = PARLEY_TRY(open(project));
   const std::scoped_lock lock(index->writing);
   Sink sink(index->index);
-  return knowledge::ingest(store_.tenant(project.tenant), project.project, request, sink, clock_, progress);
+  return knowledge::ingest(store_.tenant(project.tenant), project.project, std::move(request), sink, clock_,
+                           std::move(progress));
 }
 
 Result<void> Library::remove(TenantId tenant, std::optional<ProjectId> project) {

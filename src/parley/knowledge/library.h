@@ -2,11 +2,11 @@
 
 #include <filesystem>
 #include <functional>
-#include <iosfwd>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -66,14 +66,12 @@ class Library {
     return answer_in(permit.project(), std::move(question));
   }
 
-  /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread. `progress` returning
-  /// false stops between two documents; what was read by then stays.
-  Result<IngestReport> ingest(const Authorized<IngestDocuments>& permit, const IngestRequest& request,
-                              const IngestProgressFn& progress);
+  /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread.
+  Result<IngestReport> ingest(const Authorized<IngestDocuments>& permit, IngestRequest request, ProgressFn progress);
 
-  /// Measures answers against lines of questions. Blocks.
+  /// Measures answers against questions. Blocks.
   template <Action A>
-  Result<EvalReport> evaluate(const Authorized<A>& permit, std::istream& questions) {
+  Result<EvalReport> evaluate(const Authorized<A>& permit, std::span<const EvalQuestion> questions) {
     return evaluate_in(permit.project(), questions);
   }
 
@@ -94,7 +92,7 @@ class Library {
 
   Async<std::vector<Found>> search_in(ProjectRef project, std::string words);
   Async<Answer> answer_in(ProjectRef project, std::string question);
-  Result<EvalReport> evaluate_in(const ProjectRef& project, std::istream& questions);
+  Result<EvalReport> evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions);
 
   std::filesystem::path folder_of(TenantId tenant, std::optional<ProjectId> project) const;
   /// The project's index, open and not behind the store. Blocks, so it runs on a worker.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -256,8 +257,9 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::listen(const std::filesystem::
   if (bound != 0 || ::listen(socket.get(), 8) != 0) return system_error("the admin socket cannot be bound");
   int wake[2];
   if (::pipe2(wake, O_CLOEXEC) != 0) return system_error("the admin socket cannot be made");
-  return std::make_unique<Listener>(data / "admin.sock", std::move(socket), Descriptor(wake[0]), Descriptor(wake[1]),
+  std::unique_ptr<AdminSocket> listener = std::make_unique<Listener>(data / "admin.sock", std::move(socket), Descriptor(wake[0]), Descriptor(wake[1]),
                                     std::move(handler));
+  return listener;
 }
 
 Result<std::optional<int>> call_admin(const std::filesystem::path& data, const AdminCommand& command, Output& output) {

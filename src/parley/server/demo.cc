@@ -46,8 +46,7 @@ Result<void> make_demo(Installation& at, const std::function<void(std::string_vi
   const auto permit = identity::Gate::authorize<knowledge::IngestDocuments>(at.local_operator(::geteuid()), project);
   const auto folder = at.data() / "demo";
   PARLEY_TRY(lay_out(folder));
-  const auto report = PARLEY_TRY(at.library->ingest(permit, {.paths = {folder}, .base_url = ""},
-                                                    [&](const knowledge::IngestProgress&) { return true; }));
+  const auto report = PARLEY_TRY(at.library->ingest(permit, {.paths = {folder}, .base_url = {}}, {}));
   if (report.added + report.changed > 0)
     say(fmt::format("Indexed {} pages of Parley's documentation.\n", report.added + report.changed));
   return {};

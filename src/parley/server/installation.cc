@@ -101,7 +101,11 @@ Result<void> Installation::wire() {
   library = std::make_unique<knowledge::Library>(*store, data_, *searches_, clock);
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 
-  PARLEY_TRY(wait(tenants->finish_intents()));
+  const auto intents = PARLEY_TRY(wait(tenants->finish_intents()));
+  // One that cannot be finished concerns one organisation; the others must not wait for it.
+  for (const auto& failure : intents.failed)
+    log::write(log::Level::error, "intent_failed",
+               {{"reason", failure.reason()}, log::Field::operator_text("detail", failure.operator_detail())});
   PARLEY_TRY(wait(trail_batch->record_gaps()));
   return {};
 }

@@ -2,11 +2,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_future.hpp>
+#include <boost/asio/detached.hpp>
 
 #include "parley/api/recorder.h"
 #include "parley/chat/turns.h"
@@ -49,7 +50,10 @@ class Installation {
   /// Runs a coroutine to its end from a thread that is no event loop: for commands.
   template <class T>
   Result<T> wait(Async<T> work) {
-    return asio::co_spawn(background_->executor(), std::move(work), asio::use_future).get();
+    auto promise = std::make_shared<std::promise<Result<T>>>();
+    auto result = promise->get_future();
+    asio::co_spawn(background_->executor(), deliver(std::move(work), std::move(promise)), asio::detached);
+    return result.get();
   }
 
   // In the order they depend on each other; destroyed in reverse.
@@ -88,6 +92,12 @@ class Installation {
 
  private:
   Installation(std::filesystem::path data, DataLock lock, Config config);
+
+  template <class T>
+  static asio::awaitable<void> deliver(Async<T> work, std::shared_ptr<std::promise<Result<T>>> to) {
+    Result<T> result = co_await std::move(work);
+    to->set_value(std::move(result));
+  }
   Result<void> wire();
 };
 
