@@ -1,7 +1,7 @@
 // Creates the first administrator. The one-time token arrives after the # of the address, which a browser sends to
 // nobody, and leaves in the body of one request.
 
-const password_length_min = 12;  // the server's; its own judgement of strength comes on top
+const password_length_min = 10;  // the server's; its own judgement of strength comes on top
 const fields = ['token', 'organisation', 'email', 'password'];
 const spoken = { token: 'The token', organisation: 'The name', email: 'The e-mail address', password: 'The password' };
 const by_id = (id) => document.getElementById(id);

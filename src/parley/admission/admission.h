@@ -10,6 +10,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "parley/admission/gcra.h"
+#include "parley/base/error.h"
 #include "parley/base/literal.h"
 #include "parley/base/time.h"
 #include "parley/evidence/proofs.h"
@@ -36,6 +37,11 @@ struct Limits {
 struct Refused {
   Literal limit;
   std::chrono::seconds retry_after;
+
+  /// `rate_limited`, naming the limit and when to come back.
+  Error error() const {
+    return Error(Code::rate_limited, "this limit is used up for now").about(limit).retry_after(retry_after);
+  }
 };
 
 /// Decides whether a request may go on. In memory; each node counts for itself. Safe from any thread.

@@ -6,7 +6,7 @@
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/chat/turns.h"
-#include "parley/identity/account_store.h"
+#include "parley/identity/project.h"
 #include "parley/identity/set_up.h"
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/visitor_token.h"
@@ -38,11 +38,13 @@ Async<Reply> GetProject::handle(Services& services, Context, Authorized<Permissi
   const ProjectId id = permit.project().project;
   const auto project = PARLEY_CO_TRY(
       co_await session.read([&](db::TenantReader& reader) { return identity::load_project(reader, id); }));
+  const auto settings = identity::page_settings(project);
   const bool is_private = permit.project().visibility == ProjectRef::Visibility::private_;
+  json::array suggested(settings.suggested_questions.begin(), settings.suggested_questions.end());
   co_return Reply::json(200, json::object{{"name", project.name},
                                           {"whitelabel", false},
-                                          {"suggested_questions", json::array()},
-                                          {"initial_message", ""},
+                                          {"suggested_questions", std::move(suggested)},
+                                          {"initial_message", settings.initial_message},
                                           {"filters", json::array()},
                                           {"think_mode", false},
                                           {"is_private", is_private},
@@ -69,8 +71,7 @@ Async<Reply> Search::handle(Services& services, Context, Authorized<Permission> 
 Async<Reply> SendMessage::handle(Services& services, Context context, Authorized<Permission> permit,
                                  Validated<Input> input) {
   if (input->chat_uuid) {
-    if (const auto refused = services.admission.admit_chat(*input->chat_uuid))
-      co_return fail(Error(Code::rate_limited, "this limit is used up for now").about(refused->limit));
+    if (const auto refused = services.admission.admit_chat(*input->chat_uuid)) co_return fail(refused->error());
   }
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,

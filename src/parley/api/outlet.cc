@@ -57,10 +57,10 @@ boost::json::object Outlet::error_body(const Error& error, const RequestId& requ
   return {{"error", text}, {"code", name(error.code())}, {"request_id", request.to_string()}};
 }
 
-http::SafeReply Outlet::error(const Error& error, const RequestId& request,
-                              std::optional<std::chrono::seconds> retry_after) const {
+http::SafeReply Outlet::error(const Error& error, const RequestId& request) const {
   Reply answer = Reply::json(http_status(error.code()), error_body(error, request));
   if (error.code() == Code::unauthenticated) answer.headers.push_back({"WWW-Authenticate", "Bearer, Api-Key"});
+  auto retry_after = error.retry_after();
   if (error.code() == Code::unavailable && !retry_after) retry_after = std::chrono::seconds(1);
   if (retry_after) answer.headers.push_back({"Retry-After", std::to_string(retry_after->count())});
   return reply(std::move(answer), request);

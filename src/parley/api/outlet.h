@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <optional>
 #include <string>
 
 #include <boost/json.hpp>
@@ -23,9 +21,8 @@ class Outlet {
 
   http::SafeReply reply(Reply reply, const RequestId& request) const;
 
-  /// Reads the error's code, public reason and subject; never its operator detail.
-  http::SafeReply error(const Error& error, const RequestId& request,
-                        std::optional<std::chrono::seconds> retry_after = {}) const;
+  /// Reads the error's code, public reason, subject and waiting time; never its operator detail.
+  http::SafeReply error(const Error& error, const RequestId& request) const;
 
   /// For bytes that never became a request.
   http::SafeReply refusal(int status) const;

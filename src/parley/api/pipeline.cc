@@ -28,16 +28,6 @@ struct Progress {
   int status = 0;
 };
 
-/// An error with what only a refusal by a limit has.
-struct Refusal {
-  Error error;
-  std::optional<std::chrono::seconds> retry_after;
-};
-
-Refusal by_limit(const admission::Refused& refused) {
-  return {Error(Code::rate_limited, "this limit is used up for now").about(refused.limit), refused.retry_after};
-}
-
 /// Sends deltas as server-sent events. The stream's head goes out with the first one, so that a question which is
 /// refused before that is answered with a status of its own.
 class EventStream final : public chat::DeltaSink {
@@ -102,25 +92,24 @@ std::optional<std::string> slug_in(const Route& route, const Context& context, c
   std::unreachable();
 }
 
-asio::awaitable<std::expected<boost::json::object, Refusal>> read_input(http::Exchange& exchange, const Route& route) {
+Async<boost::json::object> read_input(http::Exchange& exchange, const Route& route) {
   const http::RequestHead& head = exchange.head();
-  const auto refuse = [](Error error) { return std::unexpected(Refusal{std::move(error), {}}); };
   switch (route.input) {
     case Route::Input::none: co_return boost::json::object();
     case Route::Input::query: {
       auto object = query_to_object(head.query);
-      if (!object) co_return refuse(std::move(object).error());
+      if (!object) co_return std::unexpected(std::move(object).error());
       co_return std::move(*object);
     }
     case Route::Input::body: {
       // A form or text/plain body is what another site can make a browser send without asking first.
-      if (!is_json(head)) co_return refuse(Error(Code::unsupported, "the body must be application/json"));
+      if (!is_json(head)) co_return fail(Code::unsupported, "the body must be application/json");
       auto body = co_await exchange.read_body(route.body_bytes_max);
-      if (!body) co_return refuse(std::move(body).error());
+      if (!body) co_return std::unexpected(std::move(body).error());
       auto value = text::parse_json(*body);
-      if (!value) co_return refuse(std::move(value).error());
+      if (!value) co_return std::unexpected(std::move(value).error());
       auto* object = value->if_object();
-      if (!object) co_return refuse(Error(Code::invalid_argument, "the body must be a JSON object"));
+      if (!object) co_return fail(Code::invalid_argument, "the body must be a JSON object");
       co_return std::move(*object);
     }
   }
@@ -128,15 +117,14 @@ asio::awaitable<std::expected<boost::json::object, Refusal>> read_input(http::Ex
 }
 
 /// The steps of an action route, in order. Each consumes what the one before has made.
-asio::awaitable<std::expected<Reply, Refusal>> run_action(Services& services, http::Exchange& exchange,
+Async<Reply> run_action(Services& services, http::Exchange& exchange,
                                                           Progress& progress, AddressAdmitted from) {
   const Route& route = *progress.route;
   const http::RequestHead& head = exchange.head();
-  const auto refuse = [](Error error) { return std::unexpected(Refusal{std::move(error), {}}); };
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
   auto caller = co_await services.authenticator.authenticate(head.header("Authorization"));
-  if (!caller) co_return refuse(std::move(caller).error());
+  if (!caller) co_return std::unexpected(std::move(caller).error());
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
@@ -146,13 +134,13 @@ asio::awaitable<std::expected<Reply, Refusal>> run_action(Services& services, ht
     // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.
     (void)co_await services.trail.note(progress.context.request, progress.who, route.action->name,
                                        admitted.error().limit, trail::Decision::refused);
-    co_return std::unexpected(by_limit(admitted.error()));
+    co_return std::unexpected(admitted.error().error());
   }
 
   // A caller whom no project could allow does not get to send a body.
   if (!identity::Gate::worth_reading(*route.action, progress.who, progress.context.from_own_page)) {
     progress.settled.rule = "no_credential";
-    co_return refuse(Error(Code::unauthenticated, "a credential is needed"));
+    co_return fail(Code::unauthenticated, "a credential is needed");
   }
 
   auto input = co_await read_input(exchange, route);
@@ -161,7 +149,7 @@ asio::awaitable<std::expected<Reply, Refusal>> run_action(Services& services, ht
   std::optional<ProjectRef> project;
   if (const auto slug = slug_in(route, progress.context, *input)) {
     auto found = co_await services.projects.find(*slug);
-    if (!found) co_return refuse(std::move(found).error());
+    if (!found) co_return std::unexpected(std::move(found).error());
     project = std::move(*found);
   }
 
@@ -169,27 +157,27 @@ asio::awaitable<std::expected<Reply, Refusal>> run_action(Services& services, ht
   const auto who = progress.who;
   auto reply = co_await route.perform(services, progress.context, *std::move(admitted), std::move(project),
                                       *std::move(input), &progress.settled);
-  if (!reply) co_return refuse(std::move(reply).error());
+  if (!reply) co_return std::unexpected(std::move(reply).error());
   // What changes something has put its record into the same transaction; a read is recorded here, in batches.
   if (route.action->effect == ActionInfo::Effect::reads) {
     auto noted = co_await services.trail.note(progress.context.request, who, route.action->name, progress.settled.rule,
                                               trail::Decision::allowed);
-    if (!noted) co_return refuse(std::move(noted).error());
+    if (!noted) co_return std::unexpected(std::move(noted).error());
   }
   co_return std::move(*reply);
 }
 
-asio::awaitable<std::expected<Reply, Refusal>> run_public(Services& services, http::Exchange& exchange,
+Async<Reply> run_public(Services& services, http::Exchange& exchange,
                                                           Progress& progress) {
   std::string body;
   if (progress.route->body_bytes_max > 0) {
     auto read = co_await exchange.read_body(progress.route->body_bytes_max);
-    if (!read) co_return std::unexpected(Refusal{std::move(read).error(), {}});
+    if (!read) co_return std::unexpected(std::move(read).error());
     body = std::move(*read);
   }
   progress.settled.rule = "public_route";
   auto reply = co_await progress.route->answer(services, progress.context, std::move(body));
-  if (!reply) co_return std::unexpected(Refusal{std::move(reply).error(), {}});
+  if (!reply) co_return std::unexpected(std::move(reply).error());
   co_return std::move(*reply);
 }
 
@@ -254,15 +242,14 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   // pages apart and is no credential; what it opens is what anybody could read on the page itself.
   if (head.header("Sec-Fetch-Site") == "same-origin") progress.context.from_own_page = identity::FromOwnPage::yes;
 
-  const auto send_error = [&](const Refusal& refusal) -> http::SafeReply {
-    progress.status = http_status(refusal.error.code());
-    return services.outlet.error(refusal.error, progress.context.request, refusal.retry_after);
+  const auto reply_to = [&](const Error& error) {
+    progress.status = http_status(error.code());
+    return services.outlet.error(error, progress.context.request);
   };
 
   auto from = services.admission.admit_address(head.peer);
   if (!from) {
-    auto refusal = by_limit(from.error());
-    co_await exchange.send(send_error(refusal));
+    co_await exchange.send(reply_to(from.error().error()));
     log_request(progress, nullptr);
     co_return;
   }
@@ -271,7 +258,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   if (!match.route) {
     Reply reply;
     if (match.allowed.empty()) {
-      co_await exchange.send(send_error({Error(Code::not_found, "no such address"), {}}));
+      co_await exchange.send(reply_to(Error(Code::not_found, "no such address")));
     } else {
       progress.status = 405;
       reply = Reply::json(405, Outlet::error_body(Error(Code::unsupported, "that method is not offered here"),
@@ -299,12 +286,12 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     progress.status = outcome->status;
     co_await exchange.send(services.outlet.reply(*std::move(outcome), progress.context.request));
   } else if (events.started()) {
-    progress.status = http_status(outcome.error().error.code());
-    (void)co_await events.failed(outcome.error().error);
+    progress.status = http_status(outcome.error().code());
+    (void)co_await events.failed(outcome.error());
   } else {
-    co_await exchange.send(send_error(outcome.error()));
+    co_await exchange.send(reply_to(outcome.error()));
   }
-  log_request(progress, outcome ? nullptr : &outcome.error().error);
+  log_request(progress, outcome ? nullptr : &outcome.error());
 }
 
 }  // namespace parley::api

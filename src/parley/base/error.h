@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +52,13 @@ class Error {
     return std::move(*this);
   }
 
+  /// The same error, with when it is worth trying again.
+  Error retry_after(std::chrono::seconds wait) && {
+    retry_after_ = wait;
+    return std::move(*this);
+  }
+  std::optional<std::chrono::seconds> retry_after() const { return retry_after_; }
+
   /// The same error, with more for the operator in front of what is already there.
   Error with_detail(std::string more) && {
     detail_ = detail_.empty() ? std::move(more) : std::move(more) + ": " + detail_;
@@ -60,6 +69,7 @@ class Error {
   Code code_;
   Literal reason_;
   std::string_view subject_;
+  std::optional<std::chrono::seconds> retry_after_;
   std::string detail_;
 };
 

@@ -75,4 +75,25 @@ Result<Project> update_project(db::TenantWriter& writer, Project project, Timest
   return load_project(writer, project.id);
 }
 
+PageSettings page_settings(const Project& project) {
+  boost::system::error_code error;
+  const auto value = boost::json::parse(project.settings, error);
+  const auto* settings = error ? nullptr : value.if_object();
+  PageSettings page;
+  if (settings == nullptr) return page;
+  if (const auto* text = settings->if_contains("initial_message"); text != nullptr && text->is_string())
+    page.initial_message = text->get_string();
+  if (const auto* list = settings->if_contains("suggested_questions"); list != nullptr && list->is_array()) {
+    for (const auto& question : list->get_array())
+      if (question.is_string()) page.suggested_questions.emplace_back(question.get_string());
+  }
+  return page;
+}
+
+std::string to_settings(const PageSettings& page) {
+  const boost::json::array questions(page.suggested_questions.begin(), page.suggested_questions.end());
+  return boost::json::serialize(
+      boost::json::object{{"initial_message", page.initial_message}, {"suggested_questions", questions}});
+}
+
 }  // namespace parley::identity

@@ -44,4 +44,13 @@ Result<std::vector<Project>> list_projects(db::TenantReader& reader);
 /// Changes name and settings; slug and visibility stay (both stand in the control database, too). `not_found`, or `invalid_argument` for too long or not JSON.
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now);
 
+/// What a project's page shows before the first question; part of `Project::settings`.
+struct PageSettings {
+  std::string initial_message;
+  std::vector<std::string> suggested_questions;
+};
+/// Missing or misshapen settings are empty ones: a page must not fail over its greeting.
+PageSettings page_settings(const Project& project);
+std::string to_settings(const PageSettings& page);
+
 }  // namespace parley::identity

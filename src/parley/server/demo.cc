@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "parley/identity/gate.h"
+#include "parley/identity/project.h"
 
 namespace parley::server {
 namespace {
@@ -20,6 +21,10 @@ Result<ProjectRef> make_project(Installation& at) {
   if (!tenant) tenant = PARLEY_TRY(at.wait(at.tenants->create(std::string(demo_tenant))));
   identity::NewProject wanted{.name = "Parley documentation", .slug = slug};
   wanted.visibility = identity::Visibility::public_project;
+  wanted.settings = identity::to_settings(
+      {.initial_message = "Ask anything about Parley. Every answer is quoted from its documentation.",
+       .suggested_questions = {"How do I ingest a folder of Markdown?", "How do I create an API key?",
+                               "What happens when the documents do not hold an answer?", "How do I take a backup?"}});
   PARLEY_TRY(at.wait(at.tenants->create_project(tenant->id, std::move(wanted))));
   auto made = PARLEY_TRY(at.wait(at.projects->find(slug)));
   if (!made) return fail(Code::internal, "the demo project was made and cannot be found");
