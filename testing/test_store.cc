@@ -1,5 +1,9 @@
 #include "testing/test_store.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <random>
 
@@ -93,6 +97,19 @@ CREATE TABLE kinds (
 );
 )"));
   return set;
+}
+
+TestStore::Turn::~Turn() {
+  if (fd >= 0) ::close(fd);
+}
+
+TestStore::TestStore(Engine engine) : engine_(engine) {
+  if (engine != Engine::postgres) return;
+  const auto name =
+      fmt::format("parley_test_postgres_{:x}.lock", std::hash<std::string_view>()(std::getenv("PARLEY_TEST_POSTGRES")));
+  const auto path = std::filesystem::temp_directory_path() / name;
+  turn_.fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (turn_.fd < 0 || ::flock(turn_.fd, LOCK_EX) != 0) std::abort();
 }
 
 bool TestStore::available(Engine engine) {

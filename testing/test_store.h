@@ -29,7 +29,8 @@ Migration migration_of(std::string_view file_name, std::string_view text);
 MigrationSet test_migrations();
 
 /// A store with those tables on an engine: SQLite in a folder of its own, PostgreSQL in the database that
-/// PARLEY_TEST_POSTGRES names, whose schemas it clears first.
+/// PARLEY_TEST_POSTGRES names, whose schemas it clears first. That database is one test's at a time, whatever else
+/// runs: the next waits; so a test must not hold two.
 class TestStore {
  public:
   /// Whether an engine can be tried here: `if (!TestStore::available(engine)) GTEST_SKIP() << TestStore::why_not;`
@@ -46,9 +47,16 @@ class TestStore {
   Result<void> reopen(const MigrationSet& migrations, Migrate migrate = Migrate::at_opening);
 
  private:
-  explicit TestStore(Engine engine) : engine_(engine) {}
+  explicit TestStore(Engine engine);
+
+  /// A lock on a file, held while the value lives.
+  struct Turn {
+    int fd = -1;
+    ~Turn();
+  };
 
   Engine engine_;
+  Turn turn_;
   TemporaryFolder folder_;
   std::unique_ptr<Store> store_;
 };

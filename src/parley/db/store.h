@@ -30,7 +30,7 @@ struct MigrationStatus {
 ///
 /// Sessions may be used from any thread and may outlive the store; then they answer `unavailable`. The other functions
 /// wait for disks: call them from a worker, not from an event loop, and not from inside a transaction. Destroying the
-/// store waits until everything submitted has been answered.
+/// store waits until everything submitted has been answered: the event loops whose coroutines wait must outlive it.
 class Store {
  public:
   virtual ~Store() = default;

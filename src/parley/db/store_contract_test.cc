@@ -58,6 +58,7 @@ class StoreContract : public testing::TestWithParam<Engine> {
   }
   TenantSession zeta() { return store().tenant(zeta_id_); }
 
+  asio::io_context io_;  // outlives the store, whose workers post to it
   std::unique_ptr<TestStore> test_store_;
   const TenantId acme_id_ = random_tenant_id();
   const TenantId zeta_id_ = random_tenant_id();
@@ -347,10 +348,9 @@ asio::awaitable<void> write_then_read(TenantSession session, int& seen) {
 }
 
 TEST_P(StoreContract, coroutines_wait_without_holding_their_thread) {
-  asio::io_context io;
   int seen = 0;
-  asio::co_spawn(io, write_then_read(acme(), seen), [](std::exception_ptr error) { EXPECT_FALSE(error); });
-  io.run();
+  asio::co_spawn(io_, write_then_read(acme(), seen), [](std::exception_ptr error) { EXPECT_FALSE(error); });
+  io_.run();
   EXPECT_EQ(seen, 1);
 }
 

@@ -138,7 +138,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Secret& connection) {
   // A commit that is acknowledged before it is on the disk is what nobody here expects, whatever the server's default;
   // and no statement or transaction of ours may hold its locks for ever.
   PARLEY_TRY(made->run_script(
-      "SET client_encoding = 'UTF8'; SET synchronous_commit = on; SET statement_timeout = '60s';"
+      "SET client_encoding = 'UTF8'; SET synchronous_commit = on; SET statement_timeout = '300s';"
       "SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '60s'; SET bytea_output = 'hex'"));
   return made;
 }

@@ -134,12 +134,18 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   std::string settings =
       fmt::format("PRAGMA cache_size=-{};PRAGMA temp_store=MEMORY;PRAGMA foreign_keys=ON;", options.cache_kib);
   if (options.access == Access::write) {
+    // A file system without shared memory leaves the mode as it was and says so only here; without the log, readers and
+    // the writer would wait for each other.
+    bool wal = false;
+    const Statements::OnRow read = [&](const Row& row) { return wal = row.text(0) == "wal"; };
+    PARLEY_TRY(connection->execute("PRAGMA journal_mode=WAL", {}, &read));
+    if (!wal) {
+      return fail(Code::unavailable, "the database cannot be used now", "no write-ahead log on this file system");
+    }
     // Without FULL a commit in WAL mode returns before its sync, and what was acknowledged could be gone after a power
     // cut. What is deleted is also overwritten: a person's message must not stay readable in a free page.
-    settings += fmt::format(
-        "PRAGMA journal_mode=WAL;PRAGMA synchronous={};PRAGMA journal_size_limit={};"
-        "PRAGMA secure_delete=ON;",
-        options.durability == Durability::each_commit ? "FULL" : "OFF", journal_bytes_max);
+    settings += fmt::format("PRAGMA synchronous={};PRAGMA journal_size_limit={};PRAGMA secure_delete=ON;",
+                            options.durability == Durability::each_commit ? "FULL" : "OFF", journal_bytes_max);
   } else {
     settings += "PRAGMA query_only=ON;";
   }

@@ -1,6 +1,7 @@
 #include "parley/db/sqlite/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -153,6 +153,7 @@ TEST(SqliteStore, finishes_what_a_crash_left_half_made_or_half_removed) {
 }
 
 TEST(SqliteStore, one_sync_commits_all_that_waited) {
+  asio::io_context io;  // outlives the store, whose workers post to it
   const TemporaryFolder folder;
   PowercutVfs vfs("group");
   const auto store = open({.folder = folder.path(), .vfs = vfs.name()});
@@ -172,7 +173,6 @@ TEST(SqliteStore, one_sync_commits_all_that_waited) {
   first_runs.wait();
   // While the writer is held, reading goes on.
   EXPECT_EQ(count(session), 0);
-  asio::io_context io;
   int done = 0;
   std::uint64_t before = 0;
   for (int i = 0; i < waiting; ++i) {
