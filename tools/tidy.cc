@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -614,7 +615,7 @@ void check_listed(const Tree& tree, Findings& findings) {
       } else if (name.starts_with("${CMAKE_CURRENT_SOURCE_DIR}/")) {
         name.remove_prefix(28);
       }
-      listed.insert(join(folder, name));
+      listed.insert(std::filesystem::path(join(folder, name)).lexically_normal().generic_string());
     }
   }
   for (const Module& module : modules) {

@@ -158,11 +158,14 @@ TEST(Listed, ASourceMustBeNamed) {
 }
 
 TEST(Listed, NamesMayComeFromOtherCommandsAndFolders) {
-  EXPECT_EQ(findings(check_listed, tree({{"src/parley/CMakeLists.txt", "add_executable(parley main.cc)\n"},
-                                         {"src/parley/main.cc", ""},
-                                         {"CMakeLists.txt", "add_executable(x ${CMAKE_SOURCE_DIR}/src/parley/y.cc)\n"},
-                                         {"src/parley/y.cc", ""}})),
-            "");
+  EXPECT_EQ(
+      findings(check_listed, tree({{"src/parley/CMakeLists.txt", "add_executable(parley main.cc)\n"},
+                                   {"src/parley/main.cc", ""},
+                                   {"CMakeLists.txt",
+                                    "add_executable(x ${CMAKE_SOURCE_DIR}/src/parley/y.cc src/parley/cli/../z.cc)\n"},
+                                   {"src/parley/z.cc", ""},
+                                   {"src/parley/y.cc", ""}})),
+      "");
 }
 
 TEST(Listed, AHeaderNeedsASourceOrAReader) {
