@@ -139,9 +139,7 @@ void Evaluation::add(const EvalQuestion& question, const EvalOutcome& outcome) {
 
 EvalReport Evaluation::report() const {
   EvalReport report = sums_;
-  const auto mean = [](double& sum, std::size_t count) {
-    sum = count == 0 ? 0 : sum / static_cast<double>(count);
-  };
+  const auto mean = [](double& sum, std::size_t count) { sum = count == 0 ? 0 : sum / static_cast<double>(count); };
   for (auto* sum : {&report.hit_at_1, &report.hit_at_5, &report.hit_at_10, &report.mrr, &report.ndcg_at_10,
                     &report.first_citation_relevant})
     mean(*sum, report.ranked);

@@ -25,8 +25,8 @@ struct EvalQuestion {
 inline constexpr std::size_t eval_questions_max = 100'000;  ///< a mistaken file, not an evaluation, has more
 inline constexpr std::size_t eval_line_bytes_max = 1'000'000;
 
-/// Reads JSON lines; empty lines are skipped. A line that is no object or has no text `question`: invalid_argument, with
-/// the line number in the operator's detail. A missing id is the line number.
+/// Reads JSON lines; empty lines are skipped. A line that is no object or has no text `question`: invalid_argument,
+/// with the line number in the operator's detail. A missing id is the line number.
 Result<std::vector<EvalQuestion>> parse_eval_lines(std::string_view lines);
 
 /// What one question gave.
@@ -45,13 +45,13 @@ struct EvalReport {
   double hit_at_10 = 0;
   double mrr = 0;
   double ndcg_at_10 = 0;
-  std::size_t answerable = 0;        ///< questions with a non-empty `answers`
-  double answer_containment = 0;     ///< of those, a quote has one of the answers
-  double answered_share = 0;         ///< of those, not abstained
+  std::size_t answerable = 0;          ///< questions with a non-empty `answers`
+  double answer_containment = 0;       ///< of those, a quote has one of the answers
+  double answered_share = 0;           ///< of those, not abstained
   double first_citation_relevant = 0;  ///< of the ranked questions, the first citation is of a relevant document
-  std::size_t unanswerable = 0;      ///< questions with an empty `answers`
-  double abstention_precision = 0;   ///< of the abstentions, rightly so
-  double abstention_recall = 0;      ///< of the unanswerable, abstained
+  std::size_t unanswerable = 0;        ///< questions with an empty `answers`
+  double abstention_precision = 0;     ///< of the abstentions, rightly so
+  double abstention_recall = 0;        ///< of the unanswerable, abstained
 };
 
 /// Collects outcomes one by one, so that a long evaluation can be shown as it goes.

@@ -16,10 +16,11 @@ constexpr std::size_t hits_max = 8;            // deeper ones held the answer in
 constexpr std::size_t units_max = 2'000;       // a machine-made page must not make an answer slow
 constexpr std::size_t terms_max = 64;          // one bit each
 constexpr double root_share = 0.5;             // what a word matched by its root alone is worth
+constexpr double evidence_weight_usual = 20;   // brings a sum of word weights near 1
 constexpr std::size_t unit_bytes_max = 2'000;  // a longer list or table is quoted by the lines that matter
 
 // Weights of the logistic model over `feature_names`, printed by `retrieval_eval --train`.
-constexpr Features model = {-6.0, 3.0, 4.0, 2.0, -2.0, 1.0, 1.0, 1.0, 0.5, 0.3, 0.0, 1.0};
+constexpr Features model = {-10.48, 2.53, 2.30, 2.66, 1.11, -0.37, 3.30, 7.32, -1.37, 0.61, 3.43, 0.09, 0, 0};
 
 Analyzer& analyzer_for(const std::string& language) {
   // A language that came out of an index was accepted by it, so "none" is only for results made by hand.
@@ -345,6 +346,9 @@ Features features_of(const Evidence& evidence, const SearchResult& found) {
   f[8] = found.hits[0].score > 0 ? 1 - found.hits[later].score / found.hits[0].score : 0;
   f[9] = best->fits ? 1 : 0;
   f[10] = std::min(1.0, static_cast<double>(evidence.concepts.size()) / 10);
+  // Shares alone do not tell two common words from five rare ones.
+  f[12] = std::min(2.0, f[1] * evidence.weight / evidence_weight_usual);
+  f[13] = std::min(2.0, f[2] * evidence.weight / evidence_weight_usual);
   f[11] = covered(evidence, top_exact, top_root & ~top_exact);
   return f;
 }

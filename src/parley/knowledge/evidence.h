@@ -58,10 +58,11 @@ double covered(const Evidence& evidence, std::uint64_t exact, std::uint64_t root
 Evidence gather_evidence(std::string_view question, const SearchResult& found);
 
 /// What the decision to answer rests on, each about 0 to 1.
-inline constexpr std::array<std::string_view, 12> feature_names = {
-    "constant",      "sentence_coverage", "passage_coverage", "names_covered",
-    "unseen_weight", "rarest_covered",    "adjacency",        "score",
-    "score_gap",     "answer_fits",       "question_words",   "top3_coverage"};
+inline constexpr std::array<std::string_view, 14> feature_names = {
+    "constant",        "sentence_coverage", "passage_coverage", "names_covered",
+    "unseen_weight",   "rarest_covered",    "adjacency",        "score",
+    "score_gap",       "answer_fits",       "question_words",   "top3_coverage",
+    "sentence_weight", "passage_weight"};
 using Features = std::array<double, feature_names.size()>;
 Features features_of(const Evidence& evidence, const SearchResult& found);
 

@@ -26,7 +26,14 @@ constexpr std::string_view format_version = "parley-index-1";
 constexpr const char* format_key = "format";
 constexpr const char* revision_key = "revision";
 
+// Both in value slots: what is stored as document data or as metadata is compressed one by one, which costs more time
+// than all of our own work on a passage, and again whenever it is read.
 constexpr Xapian::valueno stream_slot = 0;
+constexpr Xapian::valueno record_slot = 1;
+
+// Xapian keeps pending postings in trees of single nodes. Past this many passages they no longer fit the processor's
+// cache and each word costs several times as much.
+constexpr std::size_t pending_passages_max = 500;
 
 // Words count more where the author chose them to name what follows.
 constexpr Xapian::termcount title_wdf = 2;
@@ -62,7 +69,6 @@ std::string key_term(char prefix, std::string_view key) {
 std::string document_term(std::string_view path) { return key_term('D', path); }
 std::string folder_term(std::string_view path) { return key_term('F', path); }
 std::string group_term(std::string_view group) { return key_term('G', group); }
-constexpr const char* unrestricted_term = "U";
 constexpr const char* restricted_term = "R";
 
 void put_number(std::string& out, std::uint64_t n) {
@@ -244,25 +250,65 @@ std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
   return terms;
 }
 
-Xapian::Query access_filter(Reader& reader, std::span<const std::string> groups) {
+/// `wanted` without the passages that `groups` may not read.
+Xapian::Query readable_by(Reader& reader, const Xapian::Query& wanted, std::span<const std::string> groups) {
   // Most projects restrict nothing: then a filter that lets everything through would only cost time.
-  if (reader.frequency(restricted_term) == 0) return Xapian::Query();
-  std::vector<Xapian::Query> allowed{Xapian::Query(unrestricted_term)};
-  for (const auto& group : groups) allowed.emplace_back(group_term(group));
-  return Xapian::Query(Xapian::Query::OP_OR, allowed.begin(), allowed.end());
+  if (reader.frequency(restricted_term) == 0) return wanted;
+  Xapian::Query withheld(restricted_term);
+  if (!groups.empty()) {
+    std::vector<Xapian::Query> own;
+    for (const auto& group : groups) own.emplace_back(group_term(group));
+    withheld =
+        Xapian::Query(Xapian::Query::OP_AND_NOT, withheld, Xapian::Query(Xapian::Query::OP_OR, own.begin(), own.end()));
+  }
+  return Xapian::Query(Xapian::Query::OP_AND_NOT, wanted, withheld);
 }
 
 struct Candidate {
   Xapian::docid id = 0;
+  std::uint32_t document = 0;  // hash of its path
+  std::uint64_t terms = 0;     // of the question, one bit each
   double base = 0;
   double score = 0;
-  std::string stream;
+  std::string stream = {};
 };
+
+/// Lets passages of one document speak for each other: a question put in other words than the page's often finds a few
+/// of them in each of several passages. `best` is sorted by score.
+void add_document_evidence(std::span<Candidate> best, std::span<const RankedTerm> terms,
+                           const RankingWeights& weights) {
+  struct Together {
+    double score = 0;
+    double share = 0.5;
+    std::uint64_t terms = 0;
+    int passages = 0;
+  };
+  std::unordered_map<std::uint32_t, Together> documents;
+  double total = 0;
+  for (const auto& term : terms) total += term.weight;
+  for (const auto& candidate : best) {
+    auto& together = documents[candidate.document];
+    // The best passage needs no help from itself.
+    if (together.passages++ > 0) {
+      together.score += together.share * candidate.score;
+      together.share /= 2;
+    }
+    together.terms |= candidate.terms;
+  }
+  for (auto& candidate : best) {
+    const auto& together = documents[candidate.document];
+    if (together.passages < 2) continue;
+    double elsewhere = 0;
+    for (std::size_t t = 0; t < terms.size() && t < 64; ++t) {
+      if ((together.terms & ~candidate.terms) >> t & 1) elsewhere += terms[t].weight;
+    }
+    candidate.score += weights.document * together.score + weights.document_coverage * elsewhere / total;
+  }
+}
 
 /// Words that set the best passages apart, strongest first: the sum over passages of their share there times how good
 /// the passage is (the relevance model RM1), times inverse frequency.
-std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidate> best,
-                                        std::span<const QueryTerm> question) {
+std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidate> best) {
   struct Seen {
     double share = 0;
     int passages = 0;
@@ -290,7 +336,6 @@ std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidat
     const double idf = inverse_frequency(passages, frequency);
     terms.push_back({hash_of_stem(word), seen.share * idf * idf});
   }
-  (void)question;
   std::ranges::sort(terms, [](const RankedTerm& a, const RankedTerm& b) {
     return a.weight != b.weight ? a.weight > b.weight : a.hash < b.hash;
   });
@@ -308,9 +353,10 @@ struct Index::State {
   std::string language;
   std::string format;
 
-  std::mutex writing;  // guards the two below
+  std::mutex writing;  // guards the three below
   std::optional<Xapian::WritableDatabase> writer;
   std::optional<Analyzer> writer_analyzer;
+  std::size_t pending = 0;  // passages since postings were last written out
 
   mutable std::mutex pool;  // guards the two below
   mutable std::vector<std::unique_ptr<Reader>> idle;
@@ -432,6 +478,7 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
       if (streamed++ < stream_words_max) put_word(stream, token.word->hash);
     }
   };
+  put_word(stream, hash_of_stem(document.path));
   // Titles are short, so their function words cost nothing, and a title may be made of them.
   add_text(document.title, title_wdf, true);
   for (const auto& heading : passage.headings) {
@@ -451,17 +498,20 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
        slash = document.path.find('/', slash + 1)) {
     entry.add_boolean_term(folder_term(std::string_view(document.path).substr(0, slash)));
   }
-  if (groups.empty()) {
-    entry.add_boolean_term(unrestricted_term);
-  } else {
+  if (!groups.empty()) {
     entry.add_boolean_term(restricted_term);
     for (const auto& group : groups) entry.add_boolean_term(group_term(group));
   }
   entry.add_value(stream_slot, stream);
   std::string record;
   put_record(record, document, passage);
-  entry.set_data(record);
+  entry.add_value(record_slot, record);
   writer->add_document(entry);
+  if (++pending >= pending_passages_max) {
+    // Listing all terms has the postings written out first; nothing is committed.
+    (void)writer->allterms_begin();
+    pending = 0;
+  }
   return {};
 }
 
@@ -482,8 +532,7 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   if (words.empty() || total_weight <= 0) return result;
 
   Xapian::Query wanted(Xapian::Query::OP_OR, words.begin(), words.end());
-  if (const auto filter = access_filter(reader, query.allowed_groups); !filter.empty())
-    wanted = Xapian::Query(Xapian::Query::OP_FILTER, wanted, filter);
+  wanted = readable_by(reader, wanted, query.allowed_groups);
   std::string_view prefix = query.path_prefix;
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!prefix.empty())
@@ -508,7 +557,7 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   std::vector<Candidate> candidates;
   candidates.reserve(matches.size());
   for (auto match = matches.begin(); match != matches.end(); ++match)
-    candidates.push_back({*match, match.get_weight() / total_weight, 0, {}});
+    candidates.push_back({.id = *match, .base = match.get_weight() / total_weight});
   const RankingWeights& weights = query.weights;
 
   // Passages below the re-ranked ones keep their order behind them.
@@ -516,7 +565,12 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   for (std::size_t i = 0; i < reranked; ++i) {
     auto& candidate = candidates[i];
     candidate.stream = database.get_document(candidate.id).get_value(stream_slot);
+    if (candidate.stream.size() < sizeof(std::uint32_t))
+      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad token stream");
+    std::memcpy(&candidate.document, candidate.stream.data(), sizeof candidate.document);
+    candidate.stream.erase(0, sizeof candidate.document);
     const auto match = match_stream(candidate.stream, ranked);
+    candidate.terms = match.terms;
     candidate.score = candidate.base + weights.sentence * match.sentence + weights.adjacency * match.adjacency +
                       weights.coverage * match.coverage + weights.heading * match.heading + weights.root * match.root;
   }
@@ -525,15 +579,17 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   };
   const auto best = std::span(candidates).first(reranked);
   std::ranges::sort(best, by_score);
+  add_document_evidence(best, ranked, weights);
+  std::ranges::sort(best, by_score);
   if (weights.feedback > 0 && reranked > 1) {
-    const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)), result.terms);
+    const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)));
     for (auto& candidate : best) candidate.score += weights.feedback * feedback_match(candidate.stream, terms);
     std::ranges::sort(best, by_score);
   }
 
   for (std::size_t i = query.offset; i < candidates.size() && i < last; ++i) {
     Hit hit;
-    if (!read_record(database.get_document(candidates[i].id).get_data(), hit))
+    if (!read_record(database.get_document(candidates[i].id).get_value(record_slot), hit))
       return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
     hit.score = i < reranked ? candidates[i].score : candidates[i].base;
     result.hits.push_back(std::move(hit));

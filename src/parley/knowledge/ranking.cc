@@ -109,6 +109,7 @@ StreamMatch match_stream(std::string_view stream, std::span<const RankedTerm> te
   }
   end_sentence();
 
+  match.terms = seen;
   match.sentence = best_sentence / total;
   match.coverage = sum_weights(seen, terms) / total;
   match.heading = sum_weights(seen_in_heading, terms) / total;

@@ -15,14 +15,15 @@ namespace parley::knowledge {
 /// of encyclopaedia paragraphs); `retrieval_eval --ranking` prints what each part is worth.
 struct RankingWeights {
   double bm25_k1 = 1.2;
-  double bm25_b = 0.6;
-  double sentence = 0.35;   ///< the best single sentence's share of the question's words
-  double adjacency = 0.25;  ///< pairs of neighbouring question words that stand together in the passage
-  double coverage = 0.3;    ///< share of the question's words anywhere in the passage
-  double heading = 0.15;    ///< share of the question's words in title and headings
-  double root = 0.3;        ///< share of words matched only by their root ("explanation" for "explain")
-  double feedback = 0.5;    ///< likeness to the passages ranked best without it
-  double document = 0.1;    ///< other good passages of the same document
+  double bm25_b = 0.7;
+  double sentence = 0.7;           ///< the best single sentence's share of the question's words
+  double adjacency = 0.5;          ///< pairs of neighbouring question words that stand together in the passage
+  double coverage = 0.0;           ///< share of the question's words anywhere in the passage
+  double heading = 0.4;            ///< share of the question's words in title and headings
+  double root = 0.4;               ///< share of words matched only by their root ("explanation" for "explain")
+  double feedback = 1.2;           ///< likeness to the passages ranked best without it
+  double document = 0.2;           ///< other good passages of the same document, each next one worth half
+  double document_coverage = 0.3;  ///< question words that only other passages of the same document have
 };
 
 /// The words of a passage in order, as fixed-size hashes: what ranking needs to see of a candidate. Stop words and
@@ -40,6 +41,7 @@ struct RankedTerm {
 
 /// What matched where, for one passage.
 struct StreamMatch {
+  std::uint64_t terms = 0;  ///< bit i: terms[i] occurs
   double sentence = 0;
   double adjacency = 0;
   double coverage = 0;

@@ -23,8 +23,8 @@
 
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "parley/knowledge/answer.h"
 #include "parley/knowledge/eval.h"
@@ -56,6 +56,13 @@ std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) stop("cannot read " + path.string());
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Time this thread computed and waited for the kernel, so that other programs on the machine do not count.
+double thread_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
 double seconds_since(SteadyClock::time_point start) {
@@ -121,8 +128,8 @@ Squad load_squad(const fs::path& data) {
       paragraphs.push_back(document_of(path, "", std::string(paragraph.at("context").as_string())));
       for (const auto& qa : paragraph.at("qas").as_array()) {
         if (qa.at("is_impossible").as_bool()) continue;
-        Question question{.text = std::string(qa.at("question").as_string()), .paragraph = path, .article = number,
-                          .answers = {}};
+        Question question{
+            .text = std::string(qa.at("question").as_string()), .paragraph = path, .article = number, .answers = {}};
         for (const auto& answer : qa.at("answers").as_array())
           question.answers.emplace_back(answer.at("text").as_string());
         squad.questions.push_back(std::move(question));
@@ -151,13 +158,21 @@ void measure_squad(const Squad& squad) {
   fill(*index, squad, std::nullopt);
   Evaluation never_abstaining;
   Evaluation as_shipped;
+  double holding = 0;
   for (const auto& question : squad.questions) {
     const auto found = search(*index, question.text, 10);
     EvalOutcome outcome;
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
     outcome.urls = outcome.ranked;
-    EvalQuestion asked{.id = "", .question = question.text, .relevant = {question.paragraph},
-                       .answers = question.answers, .has_relevant = true, .has_answers = true};
+    holding += !found.hits.empty() && std::ranges::any_of(question.answers, [&](const auto& text) {
+      return found.hits[0].blocks[0].text.find(text) != std::string::npos;
+    });
+    EvalQuestion asked{.id = "",
+                       .question = question.text,
+                       .relevant = {question.paragraph},
+                       .answers = question.answers,
+                       .has_relevant = true,
+                       .has_answers = true};
     outcome.answer = answer(question.text, found, 0);
     never_abstaining.add(asked, outcome);
     outcome.answer = answer(question.text, found);
@@ -166,6 +181,8 @@ void measure_squad(const Squad& squad) {
   const auto all = never_abstaining.report();
   const auto shipped = as_shipped.report();
   row("squad: hit@1", all.hit_at_1, ">= 0.87");
+  row("squad: first hit holds a gold answer, whichever paragraph it is", holding / static_cast<double>(all.questions),
+      "");
   row("squad: hit@5", all.hit_at_5, ">= 0.97");
   row("squad: hit@10", all.hit_at_10, "");
   row("squad: MRR", all.mrr, "");
@@ -286,7 +303,7 @@ Features fit(const std::vector<Sample>& samples, Keep keep, double penalty) {
 
 void train(const Squad& squad) {
   const auto samples = abstention_samples(squad);
-  for (const double penalty : {0.0003, 0.001, 0.003}) {
+  for (const double penalty : {0.0001, 0.0003, 0.001}) {
     // How well it carries over, seen on the tuning articles alone: fit on three, judge the fourth.
     Shares across;
     int folds = 0;
@@ -299,8 +316,9 @@ void train(const Squad& squad) {
         for (std::size_t i = 0; i < model.size(); ++i) sum += model[i] * f[i];
         return 1 / (1 + std::exp(-sum));
       };
-      const auto one = shares(samples, [left](const Sample& s) { return s.article == left; }, confidence,
-                              best_threshold(samples, rest, confidence));
+      const auto one = shares(
+          samples, [left](const Sample& s) { return s.article == left; }, confidence,
+          best_threshold(samples, rest, confidence));
       across.answered += one.answered;
       across.abstained += one.abstained;
       ++folds;
@@ -330,8 +348,9 @@ void measure_cranfield(const fs::path& data) {
   std::istringstream corpus(read_file(data / "cranfield" / "corpus.jsonl"));
   for (std::string line; std::getline(corpus, line);) {
     const auto entry = json::parse(line);
-    must(index->replace(document_of(std::string(entry.at("_id").as_string()), std::string(entry.at("title").as_string()),
-                                    std::string(entry.at("text").as_string()))));
+    must(
+        index->replace(document_of(std::string(entry.at("_id").as_string()), std::string(entry.at("title").as_string()),
+                                   std::string(entry.at("text").as_string()))));
   }
   must(index->commit(1));
   std::map<std::string, std::set<std::string>> relevant;
@@ -376,7 +395,8 @@ class Generator {
   explicit Generator(const Squad& squad) {
     for (const auto& article : squad.paragraphs) {
       for (const auto& paragraph : article) {
-        for (const auto sentence : split_sentences(paragraph.passages[0].blocks[0].text)) sentences_.emplace_back(sentence);
+        for (const auto sentence : split_sentences(paragraph.passages[0].blocks[0].text))
+          sentences_.emplace_back(sentence);
       }
     }
     double sum = 0;
@@ -393,10 +413,8 @@ class Generator {
       while (begin < sentence.size()) {
         const auto end = std::min(sentence.find(' ', begin), sentence.size());
         if (begin != 0) text += ' ';
-        if (random_() % 12 == 0)
-          text += made_word();
-        else
-          text += std::string_view(sentence).substr(begin, end - begin);
+        if (random_() % 12 == 0) text += made_word();
+        else text += std::string_view(sentence).substr(begin, end - begin);
         begin = end + 1;
       }
     }
@@ -431,11 +449,12 @@ double percentile(std::vector<double> sorted, double share) {
 
 void measure_speed(const Squad& squad, bool searching) {
   constexpr std::size_t passages = 250'000;
-  const std::size_t wanted = searching ? passages : 40'000;
+  const std::size_t wanted = searching ? passages : 20'000;
   ScratchIndex index;
   Generator generator(squad);
   double bytes = 0;
   double spent = 0;
+  double spent_computing = 0;
   std::vector<Document> batch;
   for (std::size_t n = 0; n < wanted;) {
     batch.clear();
@@ -444,15 +463,18 @@ void measure_speed(const Squad& squad, bool searching) {
       bytes += static_cast<double>(batch.back().passages[0].blocks[0].text.size());
     }
     const auto start = SteadyClock::now();
+    const double thread_start = thread_seconds();
     for (const auto& document : batch) must(index->replace(document));
     must(index->commit(n));
     spent += seconds_since(start);
+    spent_computing += thread_seconds() - thread_start;
   }
   double on_disk = 0;
   for (const auto& file : fs::directory_iterator(index.folder())) on_disk += static_cast<double>(file.file_size());
   fmt::print("    {} passages of {:.0f} bytes; index {:.0f} MB for {:.0f} MB of text\n", wanted,
              bytes / static_cast<double>(wanted), on_disk / 1e6, bytes / 1e6);
   row("indexing, MB of passage text a second, commits of 20,000 included", bytes / 1e6 / spent, ">= 12");
+  row("  the same by time of this thread alone", bytes / 1e6 / spent_computing, "");
   if (!searching) return;
   for (const auto& question : squad.questions) (void)search(*index, question.text, 10);  // the page cache fills
   std::vector<double> search_ms, answer_ms, total_ms;
@@ -479,11 +501,11 @@ int run(int argc, char** argv) {
   fs::path data = "../shared/data/retrieval";
   std::set<std::string> parts;
   const std::map<std::string, double RankingWeights::*> names = {
-      {"k1", &RankingWeights::bm25_k1},          {"b", &RankingWeights::bm25_b},
-      {"sentence", &RankingWeights::sentence},   {"adjacency", &RankingWeights::adjacency},
-      {"coverage", &RankingWeights::coverage},   {"heading", &RankingWeights::heading},
-      {"root", &RankingWeights::root},           {"feedback", &RankingWeights::feedback},
-      {"document", &RankingWeights::document}};
+      {"k1", &RankingWeights::bm25_k1},        {"b", &RankingWeights::bm25_b},
+      {"sentence", &RankingWeights::sentence}, {"adjacency", &RankingWeights::adjacency},
+      {"coverage", &RankingWeights::coverage}, {"heading", &RankingWeights::heading},
+      {"root", &RankingWeights::root},         {"feedback", &RankingWeights::feedback},
+      {"document", &RankingWeights::document}, {"document_coverage", &RankingWeights::document_coverage}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--data" && i + 1 < argc) {
