@@ -104,7 +104,9 @@ Async<Reply> CreateVisitor::handle(Services& services, Context, Authorized<Permi
 
 namespace pages {
 
-Async<Reply> Liveness::answer(Services&, Context, std::string) { co_return Reply::json(200, json::object{{"status", "ok"}}); }
+Async<Reply> Liveness::answer(Services&, Context, std::string) {
+  co_return Reply::json(200, json::object{{"status", "ok"}});
+}
 
 Async<Reply> Readiness::answer(Services& services, Context, std::string) {
   const bool ready = services.health.ready();
@@ -156,7 +158,8 @@ struct SetUpInput {
 Async<Reply> SetUp::answer(Services& services, Context context, std::string body) {
   // Another site's page may not fill in this form, and its browser would say that it is not ours.
   const auto site = context.head->header("Sec-Fetch-Site");
-  if (site && *site != "same-origin") co_return fail(Code::permission_denied, "only this server's own page may do this");
+  if (site && *site != "same-origin")
+    co_return fail(Code::permission_denied, "only this server's own page may do this");
   const auto type = context.head->header("Content-Type");
   if (!type || !type->starts_with("application/json"))
     co_return fail(Code::unsupported, "the body must be application/json");
@@ -164,8 +167,9 @@ Async<Reply> SetUp::answer(Services& services, Context context, std::string body
   const auto* object = value.if_object();
   if (!object) co_return fail(Code::invalid_argument, "the body must be a JSON object");
   auto input = PARLEY_CO_TRY(read_wire<SetUpInput>(*object));
-  const auto made = PARLEY_CO_TRY(co_await services.set_up.run(Secret(std::move(input.token)), std::move(input.organisation),
-                                                               std::move(input.email), Secret(std::move(input.password))));
+  const auto made =
+      PARLEY_CO_TRY(co_await services.set_up.run(Secret(std::move(input.token)), std::move(input.organisation),
+                                                 std::move(input.email), Secret(std::move(input.password))));
   co_return Reply::json(201, json::object{{"account", made.account.to_string()}, {"tenant", made.tenant.to_string()}});
 }
 

@@ -79,7 +79,8 @@ json::object openapi() {
   const json::object error{
       {"type", "object"},
       {"required", json::array{"error", "code", "request_id"}},
-      {"properties", {{"error", {{"type", "string"}}}, {"code", {{"type", "string"}}}, {"request_id", {{"type", "string"}}}}}};
+      {"properties",
+       {{"error", {{"type", "string"}}}, {"code", {{"type", "string"}}}, {"request_id", {{"type", "string"}}}}}};
   return {{"openapi", "3.1.0"},
           {"info", {{"title", "Parley"}, {"version", "1"}, {"license", {{"name", "MIT"}}}}},
           {"paths", std::move(paths)},

@@ -12,7 +12,6 @@
 #include "parley/log/log.h"
 #include "parley/text/json.h"
 
-
 namespace parley::api {
 namespace {
 
@@ -117,8 +116,7 @@ Async<boost::json::object> read_input(http::Exchange& exchange, const Route& rou
 }
 
 /// The steps of an action route, in order. Each consumes what the one before has made.
-Async<Reply> run_action(Services& services, http::Exchange& exchange,
-                                                          Progress& progress, AddressAdmitted from) {
+Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& progress, AddressAdmitted from) {
   const Route& route = *progress.route;
   const http::RequestHead& head = exchange.head();
 
@@ -167,8 +165,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange,
   co_return std::move(*reply);
 }
 
-Async<Reply> run_public(Services& services, http::Exchange& exchange,
-                                                          Progress& progress) {
+Async<Reply> run_public(Services& services, http::Exchange& exchange, Progress& progress) {
   std::string body;
   if (progress.route->body_bytes_max > 0) {
     auto read = co_await exchange.read_body(progress.route->body_bytes_max);

@@ -89,8 +89,7 @@ Async<Reply> perform(Services& services, Context context, Admitted caller, std::
   auto permit = identity::Gate::authorize<Permission>(caller, std::move(project), context.from_own_page);
   if (!permit) {
     settled->rule = permit.error().rule;
-    Error error =
-        co_await refuse(services, context, Permission::info, caller.who(), std::move(permit).error());
+    Error error = co_await refuse(services, context, Permission::info, caller.who(), std::move(permit).error());
     co_return std::unexpected(std::move(error));
   }
   settled->rule = permit->rule();

@@ -41,7 +41,8 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
   if (open_brace == std::string_view::npos) return pattern == path;
   const std::string_view before = pattern.substr(0, open_brace);
   const std::string_view after = pattern.substr(pattern.find('}') + 1);
-  if (path.size() < before.size() + after.size() + 1 || !path.starts_with(before) || !path.ends_with(after)) return false;
+  if (path.size() < before.size() + after.size() + 1 || !path.starts_with(before) || !path.ends_with(after))
+    return false;
   parameter = path.substr(before.size(), path.size() - before.size() - after.size());
   return parameter.find('/') == std::string_view::npos;
 }

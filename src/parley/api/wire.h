@@ -39,12 +39,12 @@ struct FieldRule {
 template <class Owner, class T>
 struct Field {
   Literal name;
-  T Owner::*member;
+  T Owner::* member;
   FieldRule rule;
 };
 
 template <class Owner, class T>
-consteval Field<Owner, T> field(Literal name, T Owner::*member, FieldRule rule) {
+consteval Field<Owner, T> field(Literal name, T Owner::* member, FieldRule rule) {
   constexpr bool is_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
   if (is_text && rule.length_max == 0) throw "a text field needs a length_max";
   return {name, member, rule};
@@ -93,8 +93,7 @@ Result<Wire> read_wire(const boost::json::object& from) {
     const auto* value = from.if_contains(f.name.view());
     if (value) ++known;
     if (!value || value->is_null()) {
-      if (f.rule.required == Required::yes)
-        outcome = fail(Error(Code::invalid_argument, "is required").about(f.name));
+      if (f.rule.required == Required::yes) outcome = fail(Error(Code::invalid_argument, "is required").about(f.name));
       return;
     }
     outcome = detail::read(*value, f.rule, f.name, wire.*f.member);
@@ -118,7 +117,8 @@ boost::json::object schema() {
     if (f.rule.required == Required::yes) required.emplace_back(f.name.view());
   };
   std::apply([&](const auto&... f) { (each(f), ...); }, Wire::fields());
-  boost::json::object result{{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}};
+  boost::json::object result{
+      {"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}};
   if (!required.empty()) result["required"] = std::move(required);
   return result;
 }

@@ -48,11 +48,10 @@ std::string_view name(Sender sender) { return sender == Sender::user ? "user" : 
 }  // namespace
 
 Result<std::optional<ChatRow>> find_chat(db::TenantReader& db, const ChatId& id) {
-  return db.find("SELECT project_id, owner, message_count FROM chats WHERE id = $1"_sql,
-                 [&](const db::Row& row) {
-                   return ChatRow{id, row.id<ProjectId>(0), std::string(row.text(1)), row.integer(2)};
-                 },
-                 id);
+  return db.find(
+      "SELECT project_id, owner, message_count FROM chats WHERE id = $1"_sql,
+      [&](const db::Row& row) { return ChatRow{id, row.id<ProjectId>(0), std::string(row.text(1)), row.integer(2)}; },
+      id);
 }
 
 Result<ChatRow> load_own_chat(db::TenantReader& db, const ChatId& id, const ProjectId& project,
@@ -69,9 +68,10 @@ Result<void> insert_chat(db::TenantWriter& db, const crypto::SealKey& key, const
   if (details.email) object["email"] = *details.email;
   if (details.metadata) object["metadata"] = *details.metadata;
   const std::string sealed = crypto::seal(key, json::serialize(object), details_context(id));
-  PARLEY_TRY(db.run("INSERT INTO chats (id, project_id, owner, details, message_count, created_at, updated_at) "
-                    "VALUES ($1, $2, $3, $4, 0, $5, $5)"_sql,
-                    id, project, owner, db::Blob{sealed}, at));
+  PARLEY_TRY(
+      db.run("INSERT INTO chats (id, project_id, owner, details, message_count, created_at, updated_at) "
+             "VALUES ($1, $2, $3, $4, 0, $5, $5)"_sql,
+             id, project, owner, db::Blob{sealed}, at));
   return {};
 }
 
@@ -85,10 +85,10 @@ Result<void> append_messages(db::TenantWriter& db, const crypto::SealKey& key, c
   std::int64_t ordinal = *count - added;
   for (const auto& message : messages) {
     const std::string sealed = crypto::seal(key, json::serialize(to_json(message)), content_context(chat, message.id));
-    PARLEY_TRY(db.run("INSERT INTO messages (id, chat_id, ordinal, sender, answered, content, created_at) "
-                      "VALUES ($1, $2, $3, $4, $5, $6, $7)"_sql,
-                      message.id, chat, ordinal++, name(message.sender), message.answered, db::Blob{sealed},
-                      message.at));
+    PARLEY_TRY(
+        db.run("INSERT INTO messages (id, chat_id, ordinal, sender, answered, content, created_at) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7)"_sql,
+               message.id, chat, ordinal++, name(message.sender), message.answered, db::Blob{sealed}, message.at));
   }
   return {};
 }

@@ -31,8 +31,8 @@ Async<Answer> Turns::ask(Authorized<Ask> permit, Question question, DeltaSink* d
   // Whose chat it is comes first: somebody else's must not cost a search, nor be told apart by one.
   if (question.chat) {
     const ChatId chat = *question.chat;
-    PARLEY_CO_TRY(co_await session.read(
-        [&](db::TenantReader& reader) { return load_own_chat(reader, chat, project, owner); }));
+    PARLEY_CO_TRY(
+        co_await session.read([&](db::TenantReader& reader) { return load_own_chat(reader, chat, project, owner); }));
   }
   const auto key = PARLEY_CO_TRY(co_await door_.key(permit));
   auto found = PARLEY_CO_TRY(co_await library_.answer(permit, question.message.reveal()));
@@ -45,7 +45,8 @@ Async<Answer> Turns::ask(Authorized<Ask> permit, Question question, DeltaSink* d
                 .text = std::move(found.text),
                 .citations = {},
                 .at = clock_.now()};
-  for (auto& c : found.citations) answer.citations.push_back({std::move(c.title), std::move(c.url), std::move(c.quote)});
+  for (auto& c : found.citations)
+    answer.citations.push_back({std::move(c.title), std::move(c.url), std::move(c.quote)});
 
   if (deltas) {
     for (std::size_t sent = 0; sent < answer.text.size();) {
@@ -55,9 +56,18 @@ Async<Answer> Turns::ask(Authorized<Ask> permit, Question question, DeltaSink* d
     }
   }
 
-  const std::vector<StoredMessage> messages{
-      {.id = answer.user_message, .sender = Sender::user, .text = question.message.reveal(), .citations = {}, .answered = {}, .at = answer.at},
-      {.id = answer.ai_message, .sender = Sender::ai, .text = answer.text, .citations = answer.citations, .answered = answer.answered, .at = answer.at}};
+  const std::vector<StoredMessage> messages{{.id = answer.user_message,
+                                             .sender = Sender::user,
+                                             .text = question.message.reveal(),
+                                             .citations = {},
+                                             .answered = {},
+                                             .at = answer.at},
+                                            {.id = answer.ai_message,
+                                             .sender = Sender::ai,
+                                             .text = answer.text,
+                                             .citations = answer.citations,
+                                             .answered = answer.answered,
+                                             .at = answer.at}};
   const trail::Entry entry{.kind = trail::Kind::write,
                            .actor = trail::actor_of(permit.who()),
                            .action = Ask::info.name,

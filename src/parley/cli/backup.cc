@@ -10,8 +10,8 @@
 #include <fstream>
 #include <iterator>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "parley/crypto/hash.h"
 #include "parley/identity/master_key.h"
@@ -102,8 +102,7 @@ Result<json::object> load_manifest(const fs::path& folder) {
   const auto path = folder / manifest_name;
   std::error_code error;
   const auto size = fs::file_size(path, error);
-  if (error || size > manifest_bytes_max)
-    return fail(Code::data_corrupt, "the backup has no manifest", path.string());
+  if (error || size > manifest_bytes_max) return fail(Code::data_corrupt, "the backup has no manifest", path.string());
   std::ifstream file(path, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   std::ifstream digest_file(folder / manifest_digest_name);
@@ -146,8 +145,7 @@ Result<std::vector<ManifestFile>> files_of(const json::object& manifest) {
 }  // namespace
 
 Result<BackupReport> back_up(server::Installation& at, const fs::path& folder) {
-  if (!is_absent_or_empty(folder))
-    return fail(Code::conflict, "the backup's folder must be empty", folder.string());
+  if (!is_absent_or_empty(folder)) return fail(Code::conflict, "the backup's folder must be empty", folder.string());
   PARLEY_TRY(at.store->backup_to(folder));
   std::error_code error;
   fs::permissions(folder, fs::perms::owner_all, error);
@@ -272,7 +270,8 @@ int restore(const CommandLine& line, const Restore& command, server::Output& out
     output.err(fmt::format("parley: {}\n", describe_for_operator(outcome.error())));
     return 1;
   }
-  output.out(line.json ? json::serialize(json::object{{"ok", true}, {"verified_only", command.verify}}) + "\n" : *outcome);
+  output.out(line.json ? json::serialize(json::object{{"ok", true}, {"verified_only", command.verify}}) + "\n"
+                       : *outcome);
   return 0;
 }
 

@@ -4,8 +4,8 @@
 #include <fstream>
 #include <iterator>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "parley/api/actions.h"
 #include "parley/api/openapi.h"
@@ -55,14 +55,14 @@ Result<ProjectRef> load_project(const Shell& shell, const std::string& slug) {
 
 /// Puts an operator's deed on the tenant's trail.
 Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, trail::Object object) {
-  return shell.at.wait(shell.at.trail->append_now(shell.at.store->tenant(tenant),
-                                                  {.kind = trail::Kind::operation,
-                                                   .actor = trail::Actor::local_user(shell.uid),
-                                                   .action = action,
-                                                   .object = std::move(object),
-                                                   .decision = trail::Decision::allowed,
-                                                   .rule = "command_line",
-                                                   .request = {}}));
+  return shell.at.wait(
+      shell.at.trail->append_now(shell.at.store->tenant(tenant), {.kind = trail::Kind::operation,
+                                                                  .actor = trail::Actor::local_user(shell.uid),
+                                                                  .action = action,
+                                                                  .object = std::move(object),
+                                                                  .decision = trail::Decision::allowed,
+                                                                  .rule = "command_line",
+                                                                  .request = {}}));
 }
 
 Result<int> run(const Shell& shell, const TenantCreate& command) {
@@ -88,8 +88,7 @@ Result<int> run(const Shell& shell, const TenantList&) {
 Result<int> run(const Shell& shell, const ProjectCreate& command) {
   const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
   identity::NewProject wanted{.name = command.name, .slug = command.slug};
-  wanted.visibility =
-      command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
+  wanted.visibility = command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
   const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
   PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("project", project.id)));
   shell.print(json::object{{"id", project.id.to_string()},
@@ -125,8 +124,8 @@ class ProgressBar {
     const std::size_t filled = done * width / total;
     if (filled == drawn_ && done != total) return;
     drawn_ = filled;
-    output_.err(fmt::format("\r[{}{}] {}/{} documents", std::string(filled, '#'), std::string(width - filled, '.'), done,
-                            total));
+    output_.err(fmt::format("\r[{}{}] {}/{} documents", std::string(filled, '#'), std::string(width - filled, '.'),
+                            done, total));
     if (done == total) output_.err("\n");
   }
 
@@ -195,8 +194,9 @@ Result<int> run(const Shell& shell, const Ask& command) {
                           .email = {},
                           .metadata = "command_line",
                           .request = RequestId()};
-  const auto found = PARLEY_TRY(shell.at.wait(shell.at.turns->ask(
-      identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project), std::move(question), nullptr)));
+  const auto found = PARLEY_TRY(shell.at.wait(
+      shell.at.turns->ask(identity::Gate::authorize<chat::Ask>(shell.at.local_operator(shell.uid), project),
+                          std::move(question), nullptr)));
   json::array citations;
   std::string text = found.text + "\n";
   int number = 0;
@@ -351,10 +351,9 @@ Result<int> run(const Shell& shell, const Routes&) {
   for (const auto& row : rows) {
     const auto& r = row.as_object();
     const auto* scope = r.if_contains("scope");
-    text += fmt::format("{:<7} {:<36} {}\n", std::string_view(r.at("method").as_string()),
-                        std::string_view(r.at("path").as_string()),
-                        scope ? std::string(scope->as_string())
-                              : "public: " + std::string(r.at("public_reason").as_string()));
+    text += fmt::format(
+        "{:<7} {:<36} {}\n", std::string_view(r.at("method").as_string()), std::string_view(r.at("path").as_string()),
+        scope ? std::string(scope->as_string()) : "public: " + std::string(r.at("public_reason").as_string()));
   }
   shell.print(rows, [&] { return text; });
   return 0;
@@ -377,12 +376,11 @@ Result<int> run(const Shell& shell, const TrailVerify& command) {
   for (const auto& tenant : tenants) {
     // A head belongs to one tenant's chain, so with several it is looked for in each and must be in one.
     const auto session = shell.at.store->tenant(tenant.id);
-    const auto report = PARLEY_TRY(session.read_blocking([&](db::TenantReader& reader) {
-      return trail::verify(reader, command.tenant.empty() ? std::nullopt : head);
-    }));
+    const auto report = PARLEY_TRY(session.read_blocking(
+        [&](db::TenantReader& reader) { return trail::verify(reader, command.tenant.empty() ? std::nullopt : head); }));
     if (head && command.tenant.empty()) {
-      const auto again = PARLEY_TRY(
-          session.read_blocking([&](db::TenantReader& reader) { return trail::verify(reader, head); }));
+      const auto again =
+          PARLEY_TRY(session.read_blocking([&](db::TenantReader& reader) { return trail::verify(reader, head); }));
       head_seen = head_seen || again.head == trail::HeadVerdict::found || again.head == trail::HeadVerdict::lost_epoch;
     }
     whole = whole && report.whole();
@@ -408,7 +406,8 @@ Result<int> run(const Shell& shell, const TrailVerify& command) {
     whole = false;
     text += "the head that was asked for is in no chain: the newest records are missing\n";
   }
-  if (whole && !head) text += "whole as far as it goes; only a head noted earlier shows that no tail was cut (--head)\n";
+  if (whole && !head)
+    text += "whole as far as it goes; only a head noted earlier shows that no tail was cut (--head)\n";
   shell.print(json::object{{"whole", whole}, {"tenants", std::move(rows)}}, [&] { return text; });
   return whole ? 0 : 1;
 }
@@ -432,8 +431,8 @@ Result<int> run(const Shell& shell, const TrailShow& command) {
                                 {"decision", r.decision},
                                 {"rule", r.rule},
                                 {"request_id", r.request_id}});
-    text += fmt::format("{:>6}  {}  {:<9} {:<16} {} {} by {} {} ({})\n", r.seq, to_rfc3339({r.at}), r.decision, r.action,
-                        r.object_kind, r.object_id, r.actor_kind, r.actor_id, r.rule);
+    text += fmt::format("{:>6}  {}  {:<9} {:<16} {} {} by {} {} ({})\n", r.seq, to_rfc3339({r.at}), r.decision,
+                        r.action, r.object_kind, r.object_id, r.actor_kind, r.actor_id, r.rule);
   }
   shell.print(rows, [&] { return text; });
   return 0;

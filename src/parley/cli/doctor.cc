@@ -20,7 +20,7 @@ constexpr std::uintmax_t free_bytes_min = 1U << 30;
 constexpr rlim_t descriptors_min = 8'192;
 
 Finding folder_is_private(const fs::path& data) {
-  struct stat info {};
+  struct stat info{};
   const bool fine = ::stat(data.c_str(), &info) == 0 && (info.st_mode & 077) == 0;
   return {"data folder is private", fine, fine ? data.string() : fmt::format("chmod 700 {}", data.string())};
 }
@@ -62,15 +62,17 @@ void examine_tenants(server::Installation& at, std::vector<Finding>& findings) {
       ++bad_keys;
       if (first.empty()) first = fmt::format("{}: {}", tenant.name, describe_for_operator(key.error()));
     }
-    const auto report = at.store->tenant(tenant.id).read_blocking(
-        [](db::TenantReader& reader) { return trail::verify(reader); });
+    const auto report =
+        at.store->tenant(tenant.id).read_blocking([](db::TenantReader& reader) { return trail::verify(reader); });
     if (!report || !report->whole()) {
       ++bad_trails;
       if (first.empty())
-        first = fmt::format("{}: {}", tenant.name, report ? trail::name(report->damage()) : report.error().reason().view());
+        first =
+            fmt::format("{}: {}", tenant.name, report ? trail::name(report->damage()) : report.error().reason().view());
     }
   }
-  findings.push_back({"data keys open", bad_keys == 0, bad_keys == 0 ? fmt::format("{} organisations", tenants->size()) : first});
+  findings.push_back(
+      {"data keys open", bad_keys == 0, bad_keys == 0 ? fmt::format("{} organisations", tenants->size()) : first});
   findings.push_back({"trails are whole", bad_trails == 0, bad_trails == 0 ? "" : first});
 }
 

@@ -30,7 +30,8 @@ class Terminal final : public server::Output {
   bool cancelled() const override { return false; }
 };
 
-/// A command that reached a running server. It was parsed there already by whoever typed it, but only this parse counts.
+/// A command that reached a running server. It was parsed there already by whoever typed it, but only this parse
+/// counts.
 int run_in_server(server::Installation& installation, const server::AdminCommand& command, server::Output& output) {
   const auto line = parse_command_line(command.arguments, command.folder);
   if (!line) {

@@ -42,8 +42,8 @@ Result<std::vector<Finding>> selftest_tenancy(server::Installation& at) {
   findings.push_back({"control: the owner reads its own row", own && own->has_value(), why(own)});
 
   const auto foreign = exists_in(b.tenant.id);
-  findings.push_back({"the same id read from another organisation finds nothing", foreign && !foreign->has_value(),
-                      why(foreign)});
+  findings.push_back(
+      {"the same id read from another organisation finds nothing", foreign && !foreign->has_value(), why(foreign)});
 
   const auto written = at.store->tenant(b.tenant.id).write_blocking([&](db::TenantWriter& writer) {
     return writer.run("UPDATE projects SET name = 'taken' WHERE id = $1"_sql, project.id);
@@ -53,7 +53,8 @@ Result<std::vector<Finding>> selftest_tenancy(server::Installation& at) {
                       written && *written == 0 && after && *after && (*after)->name == "selftest", why(written)});
 
   const auto unscoped = at.store->control().read_blocking([](db::ControlReader& reader) {
-    return reader.find("SELECT id FROM projects LIMIT 1"_sql, [](const db::Row& row) { return std::string(row.text(0)); });
+    return reader.find("SELECT id FROM projects LIMIT 1"_sql,
+                       [](const db::Row& row) { return std::string(row.text(0)); });
   });
   findings.push_back({"a query without an organisation fails at the store", !unscoped || !unscoped->has_value(), ""});
 

@@ -58,8 +58,9 @@ class AccountStore {
   /// `unauthenticated` for a token that is unknown, used or expired (alike); `conflict` once any account exists.
   Async<> require_setup_token(Secret token);
 
-  /// Uses up the token and makes the account, administrator of `tenant`, in one transaction. `unauthenticated` for a token that
-  /// is unknown, used or expired (alike); `conflict` once any account exists. The token survives a refused password.
+  /// Uses up the token and makes the account, administrator of `tenant`, in one transaction. `unauthenticated` for a
+  /// token that is unknown, used or expired (alike); `conflict` once any account exists. The token survives a refused
+  /// password.
   Async<Account> create_first_administrator(Secret token, std::string email, Secret password, TenantId tenant);
 
   /// `conflict` if the address has an account.

@@ -63,7 +63,7 @@ TEST_P(AccountStoreContract, the_set_up_token_makes_one_owner_once) {
   const auto members = wait(accounts->members_of(acme)).value();
   ASSERT_EQ(members.size(), 1U);
   EXPECT_EQ(members[0].account, made->id);
-  EXPECT_EQ(members[0].role, Role::owner);
+  EXPECT_EQ(members[0].role, Role::administrator);
   EXPECT_EQ(set_up(first).error().code(), Code::conflict);
   EXPECT_EQ(wait(accounts->create_setup_token()).error().code(), Code::conflict);
 }
@@ -125,7 +125,7 @@ TEST_P(AccountStoreContract, roles_are_per_tenant_and_an_owner_stays) {
   EXPECT_TRUE(wait(accounts->members_of(zeta))->empty());
   EXPECT_EQ(wait(accounts->set_role(ann->id, acme, Role::editor)).error().code(), Code::conflict);
   EXPECT_EQ(wait(accounts->remove_member(ann->id, acme)).error().code(), Code::conflict);
-  ASSERT_TRUE(wait(accounts->set_role(bob->id, acme, Role::owner)));
+  ASSERT_TRUE(wait(accounts->set_role(bob->id, acme, Role::administrator)));
   EXPECT_TRUE(wait(accounts->remove_member(ann->id, acme)));
   EXPECT_TRUE(wait(accounts->memberships_of(ann->id))->empty());
   EXPECT_EQ(wait(accounts->memberships_of(bob->id))->at(0).tenant, acme);

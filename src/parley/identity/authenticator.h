@@ -15,9 +15,9 @@ class Authenticator {
  public:
   Authenticator(KeyStore& keys, const VisitorTokens& visitors) : keys_(keys), visitors_(visitors) {}
 
-  /// No header is an anonymous caller. A header that is there must hold: `Bearer TOKEN` or `Api-Key TOKEN` with a key or
-  /// visitor token that exists, is not revoked and has not expired; anything else is `unauthenticated`, with one reason
-  /// for all, and never falls back to anonymous. The text lives as long as the request it came with.
+  /// No header is an anonymous caller. A header that is there must hold: `Bearer TOKEN` or `Api-Key TOKEN` with a key
+  /// or visitor token that exists, is not revoked and has not expired; anything else is `unauthenticated`, with one
+  /// reason for all, and never falls back to anonymous. The text lives as long as the request it came with.
   Async<Authenticated> authenticate(std::optional<std::string_view> authorization) const;
 
  private:

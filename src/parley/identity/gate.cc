@@ -35,9 +35,9 @@ std::expected<Literal, Denied> Gate::decide(const ActionInfo& action, const Prin
   const bool theirs = project && who.tenant == project->tenant && (!who.project || *who.project == project->project);
   if (!theirs) return deny(Code::not_found, "no such project", "outside_credential");
   if (!who.scopes.contains(action.scope)) {
-    return std::unexpected(Denied{
-        Error(Code::permission_denied, "the credential does not hold this scope").about(name(action.scope)),
-        "scope_missing"});
+    return std::unexpected(
+        Denied{Error(Code::permission_denied, "the credential does not hold this scope").about(name(action.scope)),
+               "scope_missing"});
   }
   return "scope_held";
 }

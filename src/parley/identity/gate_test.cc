@@ -53,7 +53,8 @@ const ProjectRef public_project = project(tenant_a, project_a, ProjectRef::Visib
 const ProjectRef private_project = project(tenant_a, project_a, ProjectRef::Visibility::private_);
 
 Principal key(TenantId tenant, ScopeSet scopes, std::optional<ProjectId> bound = {}) {
-  return {.kind = PrincipalKind::secret_key, .id = project_a.uuid(), .tenant = tenant, .project = bound, .scopes = scopes};
+  return {
+      .kind = PrincipalKind::secret_key, .id = project_a.uuid(), .tenant = tenant, .project = bound, .scopes = scopes};
 }
 
 template <Action A>
@@ -74,8 +75,8 @@ TEST(Gate, a_caller_without_a_credential_reads_a_public_project_from_its_own_pag
 }
 
 TEST(Gate, a_key_does_what_its_scopes_say_in_its_own_tenant) {
-  const auto allowed = Gate::authorize<ReadThing>(admitted(key(tenant_a, {Scope::project_read})), private_project,
-                                                  FromOwnPage::no);
+  const auto allowed =
+      Gate::authorize<ReadThing>(admitted(key(tenant_a, {Scope::project_read})), private_project, FromOwnPage::no);
   ASSERT_TRUE(allowed);
   EXPECT_EQ(allowed->rule().view(), "scope_held");
   EXPECT_EQ(code_of<WriteThing>(key(tenant_a, {Scope::project_read}), private_project), Code::permission_denied);
@@ -83,8 +84,10 @@ TEST(Gate, a_key_does_what_its_scopes_say_in_its_own_tenant) {
 }
 
 TEST(Gate, another_tenants_project_looks_like_one_that_does_not_exist) {
-  const auto foreign = Gate::authorize<ReadThing>(admitted(key(tenant_b, ScopeSet::all())), private_project, FromOwnPage::no);
-  const auto absent = Gate::authorize<ReadThing>(admitted(key(tenant_b, ScopeSet::all())), std::nullopt, FromOwnPage::no);
+  const auto foreign =
+      Gate::authorize<ReadThing>(admitted(key(tenant_b, ScopeSet::all())), private_project, FromOwnPage::no);
+  const auto absent =
+      Gate::authorize<ReadThing>(admitted(key(tenant_b, ScopeSet::all())), std::nullopt, FromOwnPage::no);
   ASSERT_FALSE(foreign);
   ASSERT_FALSE(absent);
   EXPECT_EQ(foreign.error().error.code(), Code::not_found);

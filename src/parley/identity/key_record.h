@@ -8,8 +8,8 @@
 #include "parley/base/time.h"
 #include "parley/base/uuid.h"
 #include "parley/crypto/hash.h"
-#include "parley/identity/api_key.h"
 #include "parley/evidence/scopes.h"
+#include "parley/identity/api_key.h"
 
 namespace parley::identity {
 

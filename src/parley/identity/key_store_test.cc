@@ -131,7 +131,7 @@ TEST_P(KeyStoreContract, a_public_key_has_origins_and_only_public_scopes) {
   EXPECT_TRUE(made.text.reveal().starts_with("pk_"));
   EXPECT_EQ((*use(made.text))->origins,
             (std::vector<std::string>{"https://docs.example.org", "http://localhost:8000"}));
-  request.scopes.add(Scope::key_manage);
+  request.scopes.add(Scope::project_sync);
   EXPECT_EQ(wait(keys->create(request)).error().code(), Code::invalid_argument);
 }
 

@@ -68,9 +68,9 @@ Result<std::vector<Project>> list_projects(db::TenantReader& reader) {
 
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now) {
   PARLEY_TRY(check_project(project));
-  const auto changed = PARLEY_TRY(
-      writer.run("UPDATE projects SET name = $2, settings = $3, updated_at = $4 WHERE id = $1"_sql, project.id, project.name,
-                 project.settings, now));
+  const auto changed =
+      PARLEY_TRY(writer.run("UPDATE projects SET name = $2, settings = $3, updated_at = $4 WHERE id = $1"_sql,
+                            project.id, project.name, project.settings, now));
   if (changed == 0) return fail(Code::not_found, "there is no such project");
   return load_project(writer, project.id);
 }

@@ -41,7 +41,8 @@ Result<void> check_project(const Project& project);
 Result<std::optional<Project>> find_project(db::TenantReader& reader, ProjectId id);
 Result<Project> load_project(db::TenantReader& reader, ProjectId id);
 Result<std::vector<Project>> list_projects(db::TenantReader& reader);
-/// Changes name and settings; slug and visibility stay (both stand in the control database, too). `not_found`, or `invalid_argument` for too long or not JSON.
+/// Changes name and settings; slug and visibility stay (both stand in the control database, too). `not_found`, or
+/// `invalid_argument` for too long or not JSON.
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now);
 
 /// What a project's page shows before the first question; part of `Project::settings`.

@@ -7,8 +7,8 @@ Async<SetUp::Made> SetUp::run(Secret token, std::string organisation, std::strin
   PARLEY_CO_TRY(co_await accounts_.require_setup_token(token));
   auto tenant = PARLEY_CO_TRY(co_await tenants_.find_by_name(organisation));
   if (!tenant) tenant = PARLEY_CO_TRY(co_await tenants_.create(organisation));
-  const auto account = PARLEY_CO_TRY(co_await accounts_.create_first_administrator(
-      std::move(token), std::move(email), std::move(password), tenant->id));
+  const auto account = PARLEY_CO_TRY(co_await accounts_.create_first_administrator(std::move(token), std::move(email),
+                                                                                   std::move(password), tenant->id));
   co_return Made{account.id, tenant->id};
 }
 

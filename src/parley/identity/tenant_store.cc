@@ -221,8 +221,7 @@ Async<Project> TenantStore::create_project(TenantId tenant, NewProject wanted) {
     const auto reserved =
         PARLEY_TRY(writer.run("INSERT INTO projects_by_slug (slug, tenant_id, project_id, is_private, state) "
                               "VALUES ($1, $2, $3, $4, 'creating') ON CONFLICT (slug) DO NOTHING"_sql,
-                              project.slug, tenant, project.id,
-                              project.visibility == Visibility::private_project));
+                              project.slug, tenant, project.id, project.visibility == Visibility::private_project));
     if (reserved == 0) return fail(Code::conflict, "that slug is taken");
     return put_intent(writer, intent);
   };

@@ -37,7 +37,9 @@ VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project) const {
   payload += bytes_of(project.project.uuid());
   for (int shift = 56; shift >= 0; shift -= 8) payload += static_cast<char>(expires.micros >> shift & 0xff);
   payload += crypto::hmac_sha256(key_.secret(), payload).view();
-  return {std::string(visitor_token_prefix) + text::to_base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}), visitor, visitor_token_life};
+  return {std::string(visitor_token_prefix) +
+              text::to_base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}),
+          visitor, visitor_token_life};
 }
 
 Result<Principal> VisitorTokens::verify(std::string_view token) const {

@@ -38,7 +38,8 @@ std::string fragment_of(const Hit& hit, const std::vector<QueryTerm>& terms) {
   std::string_view best;
   std::ptrdiff_t best_count = -1;
   for (const Block& block : hit.blocks) {
-    const auto count = std::ranges::count_if(terms, [&](const QueryTerm& t) { return contains_word(block.text, t.word); });
+    const auto count =
+        std::ranges::count_if(terms, [&](const QueryTerm& t) { return contains_word(block.text, t.word); });
     if (count > best_count) {
       best = block.text;
       best_count = count;
@@ -61,9 +62,7 @@ class Sink final : public IndexSink {
   Result<void> replace(const ChangedDocument& changed) override { return index_.replace(changed.document); }
   Result<void> remove(std::string_view path) override { return index_.remove(path); }
   Result<void> commit(std::int64_t revision) override { return index_.commit(static_cast<std::uint64_t>(revision)); }
-  Result<std::int64_t> revision() override {
-    return static_cast<std::int64_t>(PARLEY_TRY(index_.revision()));
-  }
+  Result<std::int64_t> revision() override { return static_cast<std::int64_t>(PARLEY_TRY(index_.revision())); }
 
  private:
   Index& index_;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -257,8 +257,8 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::listen(const std::filesystem::
   if (bound != 0 || ::listen(socket.get(), 8) != 0) return system_error("the admin socket cannot be bound");
   int wake[2];
   if (::pipe2(wake, O_CLOEXEC) != 0) return system_error("the admin socket cannot be made");
-  std::unique_ptr<AdminSocket> listener = std::make_unique<Listener>(data / "admin.sock", std::move(socket), Descriptor(wake[0]), Descriptor(wake[1]),
-                                    std::move(handler));
+  std::unique_ptr<AdminSocket> listener = std::make_unique<Listener>(
+      data / "admin.sock", std::move(socket), Descriptor(wake[0]), Descriptor(wake[1]), std::move(handler));
   return listener;
 }
 

@@ -11,7 +11,8 @@
 namespace parley::server {
 namespace {
 
-// A master key, a password, a connection string: none is longer, and a wrong path (a log, a device) must not be read in.
+// A master key, a password, a connection string: none is longer, and a wrong path (a log, a device) must not be read
+// in.
 constexpr std::size_t secret_file_bytes_max = 64 * 1024;
 
 std::unexpected<Error> bad(const toml::node& node, std::string_view key, std::string_view what) {
@@ -35,7 +36,7 @@ Result<std::string> text_of(const toml::node& node, std::string_view key) {
 Result<void> read_limits(const toml::table& table, admission::Limits& limits) {
   struct Entry {
     std::string_view key;
-    admission::Rate admission::Limits::*member;
+    admission::Rate admission::Limits::* member;
   };
   static constexpr std::array entries{
       Entry{"chat_per_visitor", &admission::Limits::chat_per_visitor},
@@ -83,7 +84,8 @@ Result<void> read_database(const toml::table& table, Config& config) {
     if (key != "url") return bad(node, fmt::format("database.{}", key.str()), "is not known");
     const auto reference = PARLEY_TRY(text_of(node, "database.url"));
     auto secret = resolve_secret(reference);
-    if (!secret) return bad(node, "database.url", "must be \"env:NAME\" or \"file:/path\", naming something that exists");
+    if (!secret)
+      return bad(node, "database.url", "must be \"env:NAME\" or \"file:/path\", naming something that exists");
     config.database_url = *std::move(secret);
   }
   return {};

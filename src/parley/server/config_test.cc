@@ -28,8 +28,9 @@ TEST_F(ConfigTest, is_complete_without_a_file) {
 }
 
 TEST_F(ConfigTest, reads_what_it_documents) {
-  const auto config = load("[server]\nlisten = \"[::1]:9000\"\nthreads = 3\nstop_grace = \"5s\"\n"
-                           "[limits]\nchat_per_visitor = \"3/s\"\n");
+  const auto config = load(
+      "[server]\nlisten = \"[::1]:9000\"\nthreads = 3\nstop_grace = \"5s\"\n"
+      "[limits]\nchat_per_visitor = \"3/s\"\n");
   ASSERT_TRUE(config) << describe_for_operator(config.error());
   EXPECT_EQ(config->listen, "[::1]:9000");
   EXPECT_EQ(config->threads, 3U);
@@ -59,7 +60,8 @@ TEST_F(ConfigTest, a_secret_written_into_the_file_is_refused) {
 TEST(Listen, needs_an_address_and_a_port) {
   EXPECT_EQ(parse_listen("127.0.0.1:0")->port, 0);
   EXPECT_EQ(parse_listen("[::]:443")->address, "::");
-  for (const auto* bad : {"", ":", "8080", "localhost:8080", "::1:8080", "127.0.0.1:65536", "127.0.0.1:80x", "127.0.0.1:"})
+  for (const auto* bad :
+       {"", ":", "8080", "localhost:8080", "::1:8080", "127.0.0.1:65536", "127.0.0.1:80x", "127.0.0.1:"})
     EXPECT_FALSE(parse_listen(bad)) << bad;
 }
 

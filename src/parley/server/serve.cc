@@ -2,19 +2,14 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
+#include <sys/resource.h>
 
-#include <atomic>
 #include <cstdio>
-#include <thread>
 
 #include <fmt/format.h>
 
-#include "parley/api/outlet.h"
-#include "parley/api/pipeline.h"
-#include "parley/api/web_files.h"
-#include "parley/http/server.h"
 #include "parley/log/log.h"
+#include "parley/server/application.h"
 #include "parley/server/demo.h"
 
 namespace parley::server {
@@ -30,60 +25,6 @@ int give_up(const Error& error) {
   return 1;
 }
 
-class Readiness final : public api::Health {
- public:
-  bool ready() const override { return ready_; }
-  void set(bool ready) { ready_ = ready; }
-
- private:
-  std::atomic<bool> ready_ = false;
-};
-
-/// Work that comes round: writing batches, counting, closing what is idle.
-class Housekeeping {
- public:
-  explicit Housekeeping(Installation& at) : at_(at), thread_([this](std::stop_token stop) { run(stop); }) {}
-  ~Housekeeping() {
-    thread_.request_stop();
-    wake_.notify_all();
-    thread_.join();
-    finish();
-  }
-
- private:
-  void run(std::stop_token stop) {
-    std::unique_lock lock(mutex_);
-    for (int second = 1; !stop.stop_requested(); ++second) {
-      wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stop.stop_requested(); });
-      if (stop.stop_requested()) return;
-      report(at_.wait(at_.trail_batch->flush()), "trail_flush_failed");
-      if (second % 60 == 0) {
-        report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
-        report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
-      }
-    }
-  }
-
-  void finish() {
-    report(at_.wait(at_.trail_batch->close()), "trail_flush_failed");
-    report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
-    report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
-  }
-
-  // Kept for the next round by whoever failed; the operator must hear of it.
-  static void report(const Result<void>& outcome, Literal event) {
-    if (!outcome)
-      log::write(log::Level::error, event,
-                 {{"reason", outcome.error().reason()},
-                  log::Field::operator_text("detail", outcome.error().operator_detail())});
-  }
-
-  Installation& at_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::jthread thread_;
-};
-
 /// Blocks the signals that end us in every thread made from now on, so that one thread can wait for them.
 sigset_t block_ending_signals() {
   sigset_t signals;
@@ -94,6 +35,15 @@ sigset_t block_ending_signals() {
   // A client that leaves must be an error code, not the end of the process.
   signal(SIGPIPE, SIG_IGN);
   return signals;
+}
+
+/// Open tenants and indexes are bounded by what may be opened; the usual soft limit of 1,024 is for programs that use
+/// select(), which this one does not.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 Result<void> print_welcome(Installation& at, std::string_view scheme, std::string_view address, std::uint16_t port,
@@ -119,6 +69,7 @@ Result<void> print_welcome(Installation& at, std::string_view scheme, std::strin
 
 int serve(ServeOptions options) {
   const sigset_t ending = block_ending_signals();
+  raise_descriptor_limit();
   log::set_sink(log::Sink::standard_output);
 
   auto opened = Installation::open(options.data);
@@ -137,60 +88,25 @@ int serve(ServeOptions options) {
     if (!made) return give_up(made.error());
   }
 
-  const api::Outlet outlet(cert.empty() ? api::Outlet::Transport::plain : api::Outlet::Transport::tls);
-  const api::WebFiles web(api::embedded_pages());
-  Readiness readiness;
-  std::array<std::uint8_t, 8> seed{};
-  at.random.fill(seed);
-  std::uint64_t hash_key = 0;
-  for (const auto byte : seed) hash_key = hash_key << 8 | byte;
-  admission::Admission admission(at.config().limits, at.clock, hash_key);
-  api::Services services{.clock = at.clock,
-                         .random = at.random,
-                         .outlet = outlet,
-                         .admission = admission,
-                         .authenticator = *at.authenticator,
-                         .projects = *at.projects,
-                         .door = *at.door,
-                         .visitor_tokens = *at.visitor_tokens,
-                         .set_up = *at.set_up,
-                         .trail = *at.recorder,
-                         .library = *at.library,
-                         .turns = *at.turns,
-                         .web = web,
-                         .health = readiness};
-
-  http::ServerOptions server_options{.address = listen->address,
-                                     .port = listen->port,
-                                     .threads = at.config().threads != 0
-                                                    ? at.config().threads
-                                                    : std::max<std::size_t>(1, std::thread::hardware_concurrency()),
-                                     .tls_cert = cert,
-                                     .tls_key = key};
-  auto server = http::Server::start(
-      server_options, [&services](http::Exchange& exchange) { return api::serve(services, exchange); },
-      [&outlet](int status) { return outlet.refusal(status); });
-  if (!server) return give_up(server.error());
+  auto application =
+      Application::start(at, {.address = listen->address, .port = listen->port, .tls_cert = cert, .tls_key = key});
+  if (!application) return give_up(application.error());
 
   auto admin = AdminSocket::listen(options.data, [&](const AdminCommand& command, Output& output) {
     return options.run_command(at, command, output);
   });
   if (!admin) return give_up(admin.error());
 
-  auto housekeeping = std::make_unique<Housekeeping>(at);
-  readiness.set(true);
-  if (auto printed = print_welcome(at, cert.empty() ? "http" : "https", listen->address, (*server)->port(), options.demo);
-      !printed)
+  const std::uint16_t port = (*application)->port();
+  if (auto printed = print_welcome(at, cert.empty() ? "http" : "https", listen->address, port, options.demo); !printed)
     return give_up(printed.error());
-  log::write(log::Level::info, "started", {{"port", std::int64_t{(*server)->port()}}});
+  log::write(log::Level::info, "started", {{"port", port}});
 
   int signal_number = 0;
   sigwait(&ending, &signal_number);
   log::write(log::Level::info, "stopping", {{"signal", std::int64_t{signal_number}}});
-  readiness.set(false);
-  (*server)->stop(std::chrono::duration_cast<std::chrono::milliseconds>(at.config().stop_grace));
+  (*application)->stop();
   admin->reset();
-  housekeeping.reset();
   log::write(log::Level::info, "stopped", {});
   log::flush();
   return 0;

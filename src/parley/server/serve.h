@@ -12,9 +12,9 @@ namespace parley::server {
 
 struct ServeOptions {
   std::filesystem::path data;
-  std::optional<std::string> listen;         ///< instead of the configured one
-  std::filesystem::path tls_cert, tls_key;   ///< likewise
-  bool demo = false;                         ///< make and fill the demo project
+  std::optional<std::string> listen;        ///< instead of the configured one
+  std::filesystem::path tls_cert, tls_key;  ///< likewise
+  bool demo = false;                        ///< make and fill the demo project
   /// Runs a command that came in over the admin socket.
   std::function<int(Installation&, const AdminCommand&, Output&)> run_command;
 };

@@ -1,0 +1,127 @@
+#include "parley/server/application.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "parley/api/pipeline.h"
+#include "parley/log/log.h"
+
+namespace parley::server {
+
+class Application::Readiness final : public api::Health {
+ public:
+  bool ready() const override { return ready_; }
+  void set(bool ready) { ready_ = ready; }
+
+ private:
+  std::atomic<bool> ready_ = false;
+};
+
+/// Work that comes round: writing batches, counting, closing what is idle.
+class Application::Housekeeping {
+ public:
+  explicit Housekeeping(Installation& at) : at_(at), thread_([this](std::stop_token stop) { run(stop); }) {}
+  ~Housekeeping() {
+    thread_.request_stop();
+    wake_.notify_all();
+    thread_.join();
+    finish();
+  }
+
+ private:
+  void run(std::stop_token stop) {
+    std::unique_lock lock(mutex_);
+    for (int second = 1; !stop.stop_requested(); ++second) {
+      wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stop.stop_requested(); });
+      if (stop.stop_requested()) return;
+      report(at_.wait(at_.trail_batch->flush()), "trail_flush_failed");
+      if (second % 60 == 0) {
+        report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+        report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
+      }
+    }
+  }
+
+  void finish() {
+    report(at_.wait(at_.trail_batch->close()), "trail_flush_failed");
+    report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+    report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
+  }
+
+  // Kept for the next round by whoever failed; the operator must hear of it.
+  static void report(const Result<void>& outcome, Literal event) {
+    if (!outcome)
+      log::write(log::Level::error, event,
+                 {{"reason", outcome.error().reason()},
+                  log::Field::operator_text("detail", outcome.error().operator_detail())});
+  }
+
+  Installation& at_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
+namespace {
+
+std::uint64_t random_word(crypto::Random& random) {
+  std::array<std::uint8_t, 8> bytes{};
+  random.fill(bytes);
+  std::uint64_t word = 0;
+  for (const auto byte : bytes) word = word << 8 | byte;
+  return word;
+}
+
+}  // namespace
+
+Application::Application(Installation& at, const ApplicationOptions& options)
+    : at_(at),
+      outlet_(options.tls_cert.empty() ? api::Outlet::Transport::plain : api::Outlet::Transport::tls),
+      web_(api::embedded_pages()),
+      readiness_(std::make_unique<Readiness>()),
+      admission_(at.config().limits, at.clock, random_word(at.random)),
+      services_{.clock = at.clock,
+                .random = at.random,
+                .outlet = outlet_,
+                .admission = admission_,
+                .authenticator = *at.authenticator,
+                .projects = *at.projects,
+                .door = *at.door,
+                .visitor_tokens = *at.visitor_tokens,
+                .set_up = *at.set_up,
+                .trail = *at.recorder,
+                .library = *at.library,
+                .turns = *at.turns,
+                .web = web_,
+                .health = *readiness_},
+      housekeeping_(std::make_unique<Housekeeping>(at)) {}
+
+Application::~Application() = default;
+
+Result<std::unique_ptr<Application>> Application::start(Installation& at, ApplicationOptions options) {
+  std::unique_ptr<Application> application(new Application(at, options));
+  Application& self = *application;
+  const std::size_t cores = std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  self.server_ = PARLEY_TRY(http::Server::start(
+      {.address = options.address,
+       .port = options.port,
+       .threads = at.config().threads != 0 ? at.config().threads : cores,
+       .tls_cert = options.tls_cert,
+       .tls_key = options.tls_key},
+      [&self](http::Exchange& exchange) { return api::serve(self.services_, exchange); },
+      [&self](int status) { return self.outlet_.refusal(status); }));
+  self.readiness_->set(true);
+  return application;
+}
+
+std::uint16_t Application::port() const { return server_->port(); }
+
+void Application::stop() {
+  readiness_->set(false);
+  server_->stop(std::chrono::duration_cast<std::chrono::milliseconds>(at_.config().stop_grace));
+  housekeeping_.reset();
+}
+
+}  // namespace parley::server
