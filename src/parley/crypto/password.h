@@ -9,9 +9,8 @@
 
 namespace parley::crypto {
 
-/// How much work one guess costs. 64 MiB and 3 passes is what RFC 9106 recommends where memory is short (with
-/// four lanes; libsodium has one). It
-/// takes about 160 ms of a core, and two at once fit a small server.
+/// How much work one guess costs. 64 MiB and 3 passes is what RFC 9106 recommends where memory is short (there with
+/// four lanes; libsodium has one). It takes about 160 ms of a core, and two at once fit a small server.
 struct PasswordCost {
   std::size_t memory_bytes = std::size_t{64} << 20;
   unsigned passes = 3;
