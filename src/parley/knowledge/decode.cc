@@ -1,8 +1,10 @@
 #include "parley/knowledge/decode.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace parley::knowledge {
 namespace {
@@ -76,7 +78,27 @@ void normalise_controls(std::string& text) {
   text.resize(to);
 }
 
+bool is_unwanted_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+}
+
 }  // namespace
+
+void repair_text(std::string& text) {
+  for (char& c : text)
+    if (is_unwanted_control(c)) c = ' ';
+  if (is_utf8(text)) return;
+  std::string repaired;
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = p + text.size();
+  while (p < end) {
+    const std::size_t length = character_length(p, end);
+    if (length == 0) append_utf8(repaired, 0xFFFD);
+    else repaired.append(reinterpret_cast<const char*>(p), length);
+    p += std::max<std::size_t>(length, 1);
+  }
+  text = std::move(repaired);
+}
 
 void append_utf8(std::string& out, char32_t point) {
   if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) point = 0xFFFD;

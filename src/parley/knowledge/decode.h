@@ -19,6 +19,10 @@ Result<std::string> decode_text(std::string_view bytes);
 /// Whether `text` is valid UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 
+/// What a parser made of decoded text, made fit again: character references can bring control characters back, and
+/// gumbo answers a number of many digits with bytes that are no character. The former become spaces, the latter U+FFFD.
+void repair_text(std::string& text);
+
 /// Appends a code point; U+FFFD for what is not one.
 void append_utf8(std::string& out, char32_t point);
 

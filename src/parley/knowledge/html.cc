@@ -627,13 +627,14 @@ Result<HtmlHead> read_html(std::string_view html, HtmlExtent extent, Outline& ou
     if (!is_element(node)) return false;
     switch (node.v.element.tag) {
       case GUMBO_TAG_TITLE:
-        if (head.title.empty()) head.title = line_of(node);
+        if (head.title.empty()) head.title = line_of(node), repair_text(head.title);
         return false;
       case GUMBO_TAG_META:
         if (attribute(node, "name") == "description") {
           Line line;
           line.add(attribute(node, "content"));
           head.description = line.take();
+          repair_text(head.description);
         }
         return false;
       case GUMBO_TAG_BODY: body = &node; break;

@@ -154,17 +154,22 @@ std::size_t count_words(std::string_view text) {
 }
 
 void Outline::heading(int level, std::string text, std::string_view id) {
+  repair_text(text);
   text = trim(cut_utf8(text, heading_bytes_max));
   // GitHub counts a heading of signs alone among the anchors as well; one without any text is no heading to a reader.
   if (text.empty()) return;
   Section section;
   section.level = level;
-  section.anchor = id.empty() || id.size() > heading_bytes_max ? anchors_.from_heading(text) : anchors_.from_id(id);
+  // What could not stand behind '#' as it is cannot have been meant as an anchor.
+  const bool is_usable = !id.empty() && id.size() <= heading_bytes_max && is_utf8(id) &&
+                         std::ranges::none_of(id, [](char c) { return (c >= 0 && c <= ' ') || c == 0x7F; });
+  section.anchor = !is_usable ? anchors_.from_heading(text) : anchors_.from_id(id);
   section.text = std::move(text);
   sections_.push_back(std::move(section));
 }
 
 void Outline::block(BlockKind kind, std::string text) {
+  repair_text(text);
   if (kind != BlockKind::code) {
     if (const auto trimmed = trim(text); trimmed.size() != text.size()) text = std::string(trimmed);
   } else {

@@ -40,7 +40,8 @@ inline std::string broken_property(Parser parse, std::string_view bytes) {
       if (block.text.find_first_not_of(" \t\n") == std::string::npos) return "an empty block";
       if (!is_utf8(block.text)) return "a block that is not UTF-8";
       if (block.kind == BlockKind::prose && block.text.find('\n') != std::string::npos) return "prose of two lines";
-      if (block.text.find('\0') != std::string::npos) return "a NUL in a block";
+      for (const char c : block.text)
+        if ((c >= 0 && c < 0x20 && c != '\n' && c != '\t') || c == 0x7F) return "a control character in a block";
       text_bytes += block.text.size();
     }
   }
