@@ -24,7 +24,7 @@ target_compile_options(parley_options INTERFACE
 )
 target_compile_definitions(parley_options INTERFACE
   PARLEY_VERSION="${PROJECT_VERSION}"
-  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_BEAST_USE_STD_STRING_VIEW
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
   $<$<NOT:$<CONFIG:Release>>:_GLIBCXX_ASSERTIONS>)
 target_link_options(parley_options INTERFACE -pie)
 target_include_directories(parley_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)

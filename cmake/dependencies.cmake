@@ -31,7 +31,7 @@ add_library(dep_zxcvbn INTERFACE)
 target_link_libraries(dep_zxcvbn INTERFACE ${ZXCVBN_LIBRARY})
 add_library(dep::zxcvbn ALIAS dep_zxcvbn)
 
-# Asio and Beast are headers; the definitions that shape them are in compile_options.cmake.
+# Asio is headers; the definitions that shape it are in compile_options.cmake.
 add_library(dep_boost INTERFACE)
 target_link_libraries(dep_boost INTERFACE Boost::headers Threads::Threads)
 add_library(dep::boost ALIAS dep_boost)

@@ -15,6 +15,7 @@
 
 #include "parley/crypto/hash.h"
 #include "parley/identity/master_key.h"
+#include "parley/net/descriptor.h"
 
 namespace parley::cli {
 
@@ -37,11 +38,9 @@ std::unexpected<Error> disk_error(Literal what, const fs::path& path) {
 }
 
 Result<void> sync_path(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return disk_error("a file of the backup cannot be opened", path);
-  const int outcome = ::fsync(fd);
-  ::close(fd);
-  if (outcome != 0) return disk_error("a file of the backup cannot be synced", path);
+  const net::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return disk_error("a file of the backup cannot be opened", path);
+  if (::fsync(file.get()) != 0) return disk_error("a file of the backup cannot be synced", path);
   return {};
 }
 

@@ -11,32 +11,17 @@
 
 #include "parley/http/event_loop.h"
 #include "parley/log/log.h"
+#include "parley/net/descriptor.h"
 
 namespace parley::http {
 namespace {
+
+using net::Descriptor;
 
 // The kernel cuts it to net.core.somaxconn.
 constexpr int accept_queue_max = 4'096;
 // After the grace handlers are cancelled; one that has not ended by then waits on something that does not listen.
 constexpr std::chrono::seconds cancelled_handler_patience{10};
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Error> errno_failure(Literal reason) { return fail(Code::unavailable, reason, std::strerror(errno)); }
 

@@ -11,25 +11,14 @@
 #include <utility>
 
 #include "parley/knowledge/decode.h"
+#include "parley/net/descriptor.h"
 
 namespace parley::knowledge {
 namespace {
 
+using net::Descriptor;
+
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 bool is_below(const fs::path& file, const fs::path& root) {
   const auto [end, ignored] = std::mismatch(root.begin(), root.end(), file.begin(), file.end());

@@ -20,9 +20,12 @@
 #include <fmt/format.h>
 
 #include "parley/log/log.h"
+#include "parley/net/descriptor.h"
 
 namespace parley::server {
 namespace {
+
+using net::Descriptor;
 
 namespace json = boost::json;
 
@@ -32,24 +35,6 @@ constexpr std::size_t command_bytes_max = 256 * 1024;
 constexpr int commands_at_once_max = 4;
 // One framed piece of output; longer ones are parted.
 constexpr std::size_t frame_bytes_max = 64 * 1024;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 /// The address of the socket in `data`. sun_path holds 108 bytes, fewer than a path may have, so the folder is named by
 /// an open descriptor of it: /proc/self/fd/7/admin.sock. `folder` must stay open while the address is in use.

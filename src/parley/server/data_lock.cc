@@ -18,25 +18,12 @@ Result<DataLock> DataLock::take(const std::filesystem::path& folder) {
   // Others on the machine have no business in it: keys, chats and indexes are here.
   std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   const auto file = folder / "lock";
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor < 0)
+  net::Descriptor opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!opened)
     return fail(Code::unavailable, "the data folder cannot be locked", file.string() + ": " + std::strerror(errno));
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor);
+  if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0)
     return fail(Code::conflict, "another Parley is using this data folder", folder.string());
-  }
-  return DataLock(descriptor);
-}
-
-DataLock::DataLock(DataLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-DataLock& DataLock::operator=(DataLock&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-DataLock::~DataLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  return DataLock(std::move(opened));
 }
 
 }  // namespace parley::server

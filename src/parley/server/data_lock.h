@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "parley/base/result.h"
+#include "parley/net/descriptor.h"
 
 namespace parley::server {
 
@@ -13,13 +14,9 @@ class DataLock {
   /// Makes the folder (0700) if it is not there. `conflict` if another process holds it.
   static Result<DataLock> take(const std::filesystem::path& folder);
 
-  DataLock(DataLock&& other) noexcept;
-  DataLock& operator=(DataLock&& other) noexcept;
-  ~DataLock();
-
  private:
-  explicit DataLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit DataLock(net::Descriptor file) : file_(std::move(file)) {}
+  net::Descriptor file_;
 };
 
 }  // namespace parley::server

@@ -3,7 +3,6 @@
 #include <boost/json/serialize.hpp>
 
 #include "parley/text/json.h"
-#include "parley/text/json_fields.h"
 
 namespace parley::text {
 namespace {
@@ -65,61 +64,6 @@ TEST(Json, KeepsNumbersAsTheyWere) {
   EXPECT_EQ(parse_json("1e-400")->get_double(), 0);
   EXPECT_EQ(parse_json("0e999")->get_double(), 0);
   EXPECT_EQ(parse_json("0.000001e-320")->get_double(), 0);
-}
-
-class JsonFieldsTest : public testing::Test {
- protected:
-  JsonFields of(std::string_view text) {
-    value_ = *parse_json(text);
-    return *JsonFields::of(value_);
-  }
-  template <class T>
-  static std::string why(const Result<T>& result) {
-    return result ? "accepted" : std::string(result.error().reason().view());
-  }
-  boost::json::value value_;
-};
-
-TEST_F(JsonFieldsTest, ReadsEachKind) {
-  auto fields = of(R"({"s":"caf\u00e9","b":true,"i":-3,"d":0.5,"a":[1,2],"o":{"x":1},"n":null})");
-  EXPECT_EQ(*fields.required_string<"s">({.code_points_max = 4}), "café");
-  EXPECT_EQ(*fields.required_bool<"b">(), true);
-  EXPECT_EQ(*fields.required_int<"i">({-3, 3}), -3);
-  EXPECT_EQ(**fields.optional_number<"d">(0, 1), 0.5);
-  EXPECT_EQ((*fields.required_array<"a">(2))->size(), 2);
-  EXPECT_EQ(*fields.required_object<"o">()->required_int<"x">({0, 9}), 1);
-  EXPECT_EQ(*fields.optional_string<"n">({.code_points_max = 9}), std::nullopt);
-  EXPECT_EQ(*fields.optional_int<"absent">({0, 9}), std::nullopt);
-  EXPECT_TRUE(fields.finish());
-}
-
-TEST_F(JsonFieldsTest, SaysWhichFieldIsWrongAndHow) {
-  auto fields = of(R"({"s":"abc","e":"","z":"a\u0000b","i":5,"u":18446744073709551615,"d":1.5,"n":null,"a":[1,2,3]})");
-  EXPECT_EQ(why(fields.required_string<"missing">({.code_points_max = 9})), "missing: is required");
-  EXPECT_EQ(why(fields.required_string<"n">({.code_points_max = 9})), "n: is required");
-  EXPECT_EQ(why(fields.required_string<"s">({.code_points_max = 2})), "s: is too long");
-  EXPECT_EQ(why(fields.required_string<"e">({.code_points_max = 2, .code_points_min = 1})), "e: must not be empty");
-  EXPECT_EQ(why(fields.required_string<"z">({.code_points_max = 9})), "z: holds a zero character");
-  EXPECT_EQ(why(fields.required_string<"i">({.code_points_max = 9})), "i: must be a string");
-  EXPECT_EQ(why(fields.required_int<"s">({0, 9})), "s: must be a whole number");
-  EXPECT_EQ(why(fields.required_int<"d">({0, 9})), "d: must be a whole number");
-  EXPECT_EQ(why(fields.required_int<"i">({0, 4})), "i: is out of range");
-  EXPECT_EQ(why(fields.required_int<"u">({0, 9})), "u: is out of range");
-  EXPECT_EQ(why(fields.optional_bool<"i">()), "i: must be true or false");
-  EXPECT_EQ(why(fields.optional_number<"s">(0, 1)), "s: must be a number");
-  EXPECT_EQ(why(fields.required_array<"a">(2)), "a: has too many items");
-  EXPECT_EQ(why(fields.required_object<"a">()), "a: must be an object");
-  EXPECT_EQ(why(JsonFields::of(boost::json::value(1))), "a JSON object is expected");
-}
-
-TEST_F(JsonFieldsTest, TellsOfFieldsNobodyAskedFor) {
-  auto fields = of(R"({"limit":1,"limlt":2})");
-  EXPECT_TRUE(fields.optional_int<"limit">({0, 9}));
-  EXPECT_EQ(fields.unknown(), std::vector<std::string>{"limlt"});
-  const auto finished = fields.finish();
-  ASSERT_FALSE(finished);
-  EXPECT_EQ(finished.error().operator_detail(), "limlt");
-  EXPECT_FALSE(finished.error().reason().view().contains("limlt"));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include "parley/text/base64.h"
 #include "parley/text/hex.h"
-#include "parley/text/html_escape.h"
 #include "parley/text/percent.h"
 #include "parley/text/utf8.h"
 
@@ -133,14 +132,6 @@ TEST(Percent, EncodingIsUndoneByDecoding) {
   }
   EXPECT_EQ(decode_path_segment(percent_encode(all)), all);
   EXPECT_EQ(parse_query("v=" + percent_encode(all))->front().value, all);
-}
-
-TEST(HtmlEscape, LeavesNothingThatEndsTextOrAttribute) {
-  EXPECT_EQ(html_escape(R"(<a href="x" title='y'>&amp;</a>)"),
-            "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;&lt;/a&gt;");
-  EXPECT_EQ(html_escape("a\xC3<b"), "a\uFFFD&lt;b") << "a stray lead byte must not swallow the escape";
-  EXPECT_EQ(html_escape("\0"s), "\uFFFD");
-  EXPECT_EQ(html_escape("grüße 😀"), "grüße 😀");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "parley/db/sqlite/files.h"
+#include "parley/net/descriptor.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 namespace parley::db::sqlite {
 namespace {
 
+using net::Descriptor;
+
 namespace fs = std::filesystem;
 
 std::unexpected<Error> failed(int error, const char* doing, const fs::path& path) {
@@ -19,20 +22,6 @@ std::unexpected<Error> failed(int error, const char* doing, const fs::path& path
   if (error == ENOENT) return fail(Code::not_found, "no such file", detail);
   return fail(Code::unavailable, "a file cannot be used", detail);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 }  // namespace
 
