@@ -1,0 +1,125 @@
+#include "testing/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+namespace parley::testing {
+namespace {
+
+// Nothing in these tests takes this long unless it is broken.
+constexpr int patience_ms = 60'000;
+
+std::filesystem::path temporary_file(std::string_view content) {
+  std::string name = (std::filesystem::temp_directory_path() / "parley_run_XXXXXX").string();
+  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (fd < 0) std::abort();
+  ::close(fd);
+  std::ofstream(name, std::ios::binary) << content;
+  return name;
+}
+
+std::string take(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+  return text;
+}
+
+pid_t start(const std::vector<std::string>& words, const Variables& variables, const std::string& in,
+            const std::string& out, int error) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_TRUNC, 0);
+  posix_spawn_file_actions_adddup2(&actions, error, 2);
+
+  std::vector<char*> argv;
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string text = *entry;
+    if (!variables.contains(text.substr(0, text.find('=')))) environment.push_back(text);
+  }
+  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
+  std::vector<char*> envp;
+  for (auto& entry : environment) envp.push_back(entry.data());
+  envp.push_back(nullptr);
+
+  pid_t pid = -1;
+  if (::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), envp.data()) != 0) pid = -1;
+  posix_spawn_file_actions_destroy(&actions);
+  return pid;
+}
+
+int exit_status(pid_t pid) {
+  int status = 0;
+  if (pid < 0 || ::waitpid(pid, &status, 0) != pid) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+Finished run_program(const std::vector<std::string>& words, const Variables& variables, std::string_view in) {
+  const auto in_file = temporary_file(in);
+  const auto out_file = temporary_file({});
+  const auto err_file = temporary_file({});
+  const int error = ::open(err_file.c_str(), O_WRONLY | O_CLOEXEC);
+  const pid_t pid = start(words, variables, in_file.string(), out_file.string(), error);
+  ::close(error);
+  Finished finished{.status = exit_status(pid), .out = take(out_file), .err = take(err_file)};
+  take(in_file);
+  return finished;
+}
+
+Program::Program(const std::vector<std::string>& words, const Variables& variables) : out_(temporary_file({})) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
+  pid_ = start(words, variables, "/dev/null", out_.string(), ends[1]);
+  ::close(ends[1]);
+  error_ = ends[0];
+}
+
+Program::~Program() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    exit_status(pid_);
+  }
+  ::close(error_);
+  take(out_);
+}
+
+std::optional<std::string> Program::read_error_until(std::string_view text) {
+  while (errors_.find(text) == std::string::npos) {
+    pollfd entry{.fd = error_, .events = POLLIN, .revents = 0};
+    if (::poll(&entry, 1, patience_ms) <= 0) return std::nullopt;
+    char buffer[4096];
+    const auto count = ::read(error_, buffer, sizeof buffer);
+    if (count <= 0) return std::nullopt;
+    errors_.append(buffer, static_cast<std::size_t>(count));
+  }
+  return errors_;
+}
+
+void Program::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+Finished Program::wait() {
+  // To its end first: a full pipe would keep the program from ending.
+  while (read_error_until(std::string_view("\0never\0", 7))) {
+  }
+  Finished finished{.status = exit_status(std::exchange(pid_, -1)), .out = take(out_), .err = errors_};
+  return finished;
+}
+
+}  // namespace parley::testing
