@@ -82,14 +82,16 @@ struct File {
   sqlite3_file base;  // must be first: SQLite sees only this
   PowercutVfs::State* state;
   std::string* path;  // null for a temporary file, which no crash needs
+  // tidy: allow reinterpret_cast, SQLite hands out raw memory
   sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
 
+// tidy: allow reinterpret_cast, SQLite hands out raw memory
 File& mine(sqlite3_file* file) { return *reinterpret_cast<File*>(file); }
 PowercutVfs::State& state_of(sqlite3_vfs* vfs) { return *static_cast<PowercutVfs::State*>(vfs->pAppData); }
 
 int close_file(sqlite3_file* file) {
-  delete mine(file).path;
+  delete mine(file).path;  // tidy: allow delete, as `new` below
   return mine(file).below()->pMethods->xClose(mine(file).below());
 }
 int read_file(sqlite3_file* file, void* bytes, int count, sqlite3_int64 offset) {
@@ -199,7 +201,7 @@ int open_file(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags,
   if (path != nullptr && !state.files.contains(path)) state.files[path].durable = load(path);
   const int code = state.below->xOpen(state.below, path, mine(file).below(), flags, out_flags);
   if (code != SQLITE_OK) return code;
-  if (path != nullptr) mine(file).path = new std::string(path);
+  if (path != nullptr) mine(file).path = new std::string(path);  // tidy: allow new, SQLite owns the memory around it
   file->pMethods = &methods;
   return SQLITE_OK;
 }
@@ -226,7 +228,7 @@ int randomness(sqlite3_vfs* vfs, int size, char* out) {
   auto& state = state_of(vfs);
   return state.below->xRandomness(state.below, size, out);
 }
-int sleep_for(sqlite3_vfs* vfs, int micros) {
+int sleep_for(sqlite3_vfs* vfs, int micros) {  // tidy: allow sleep_for, a function of the VFS interface
   auto& state = state_of(vfs);
   return state.below->xSleep(state.below, micros);
 }
@@ -259,7 +261,7 @@ PowercutVfs::PowercutVfs(std::string name) : state_(std::make_unique<State>()) {
   state.vfs.xAccess = access_file;
   state.vfs.xFullPathname = full_path;
   state.vfs.xRandomness = randomness;
-  state.vfs.xSleep = sleep_for;
+  state.vfs.xSleep = sleep_for;  // tidy: allow sleep_for, a function of the VFS interface
   state.vfs.xCurrentTime = current_time;
   state.vfs.xGetLastError = last_error;
   state.vfs.xCurrentTimeInt64 = current_time_64;

@@ -117,6 +117,7 @@ bool TestStore::available(Engine engine) {
 }
 
 Result<std::unique_ptr<TestStore>> TestStore::open(Engine engine, MigrationSet migrations) {
+  if (!available(engine)) return fail(Code::unsupported, "that engine cannot be tried here", why_not);
   std::unique_ptr<TestStore> test_store(new TestStore(engine));
   if (engine == Engine::postgres) PARLEY_TRY(clear_postgres());
   PARLEY_TRY(test_store->reopen(migrations));

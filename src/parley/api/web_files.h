@@ -1,18 +1,14 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "parley/base/embedded_file.h"
 #include "parley/base/literal.h"
 
 namespace parley::api {
-
-/// A file of the program's own pages, as compiled in.
-struct EmbeddedFile {
-  std::string_view name;  ///< "demo.js"
-  std::string_view bytes;
-};
 
 struct WebFile {
   Literal content_type;

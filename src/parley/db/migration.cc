@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "parley/db/compiled_migrations.h"
 
 namespace parley::db {
 namespace {
@@ -163,11 +162,12 @@ Result<std::vector<const Migration*>> plan_migrations(std::span<const Migration>
 const MigrationSet& compiled_migrations() {
   static const MigrationSet set = [] {
     MigrationSet made{.program_version = PARLEY_VERSION};
-    for (const auto& file : compiled_migration_files()) {
-      auto& list = file.database == "control" ? made.control : made.tenant;
-      auto migration = parse_migration(file.name, file.text);
+    for (const auto& file : migration_files()) {
+      const auto slash = file.name.find('/');
+      auto& list = file.name.substr(0, slash) == "control" ? made.control : made.tenant;
+      auto migration = parse_migration(file.name.substr(slash + 1), file.bytes);
       if (!migration || (!list.empty() && list.back().number >= migration->number)) {
-        fmt::print(stderr, "migrations/{}/{}: {}\n", file.database, file.name,
+        fmt::print(stderr, "migrations/{}: {}\n", file.name,
                    migration ? "its number is not above the one before" : describe_for_operator(migration.error()));
         std::abort();
       }

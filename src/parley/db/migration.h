@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parley/base/embedded_file.h"
 #include "parley/base/result.h"
 #include "parley/db/sql.h"
 
@@ -36,7 +37,10 @@ struct MigrationSet {
 /// every tenant table; `{blob}` as the type of bytes. Any other `{` is an error. `invalid_argument` says what is wrong.
 Result<Migration> parse_migration(std::string_view file_name, std::string_view text);
 
-/// The files under migrations/ as they were when the program was built. Panics (abort with a message) if one does not
+/// The files under migrations/, ordered by database and name: "control/0001_identity.sql".
+std::span<const EmbeddedFile> migration_files();
+
+/// What those files say, as they were when the program was built. Panics (abort with a message) if one does not
 /// parse: such a program must not start, and its own test finds it.
 const MigrationSet& compiled_migrations();
 

@@ -1,5 +1,6 @@
 #include "parley/http/transport.h"
 
+#include <bit>
 #include <cerrno>
 
 #include <sys/socket.h>
@@ -12,10 +13,13 @@
 namespace parley::http {
 namespace {
 
+// OpenSSL keeps one pointer for a BIO of ours; it carries the descriptor, as the number it is.
+int descriptor_of(BIO* bio) { return static_cast<int>(std::bit_cast<std::intptr_t>(BIO_get_data(bio))); }
+
 // OpenSSL's own socket BIO writes with write(), and a client that has left would then end the program by SIGPIPE.
 int bio_write(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const auto fd = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+  const int fd = descriptor_of(bio);
   const auto sent = ::send(fd, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
   if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(sent);
@@ -23,7 +27,7 @@ int bio_write(BIO* bio, const char* bytes, int size) {
 
 int bio_read(BIO* bio, char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const auto fd = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+  const int fd = descriptor_of(bio);
   const auto received = ::recv(fd, bytes, static_cast<std::size_t>(size), 0);
   if (received < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   if (received == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
@@ -64,7 +68,7 @@ void FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 Transport::Transport(int descriptor, SslHandle ssl) : descriptor_(descriptor), ssl_(std::move(ssl)) {
   if (!ssl_) return;
   auto* bio = BIO_new(bio_method());
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
+  BIO_set_data(bio, std::bit_cast<void*>(static_cast<std::intptr_t>(descriptor)));
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
 }

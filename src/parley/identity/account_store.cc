@@ -236,7 +236,8 @@ Async<> AccountStore::set_password(AccountId id, Secret password) {
 Async<> AccountStore::disable(AccountId id) {
   auto work = [id, now = clock_.now()](db::ControlWriter& writer) {
     return writer.run(
-        "UPDATE accounts SET disabled_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE disabled_at END WHERE id = $1"_sql,
+        "UPDATE accounts SET disabled_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE disabled_at END "
+        "WHERE id = $1"_sql,
         id, now);
   };
   const auto changed = PARLEY_CO_TRY(co_await control_.write(std::move(work)));

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "parley/admission/admission.h"
-
 namespace parley::identity {
 namespace {
 
@@ -19,7 +17,6 @@ struct WriteThing {
       .name = "thing.write", .summary = "for this test", .scope = Scope::chat_create, .cost = Cost::read};
 };
 
-// A gate takes an admitted caller, which only admission makes; and that takes an authenticated one.
 const TenantId tenant_a = *TenantId::parse("aaaaaaaa-0000-4000-8000-000000000001");
 const TenantId tenant_b = *TenantId::parse("bbbbbbbb-0000-4000-8000-000000000002");
 const ProjectId project_a = *ProjectId::parse("aaaaaaaa-0000-4000-8000-000000000003");
@@ -27,24 +24,20 @@ const ProjectId project_other = *ProjectId::parse("aaaaaaaa-0000-4000-8000-00000
 
 }  // namespace
 
-// The one place where a test stands in for the makers of proofs: `Gate` is pure, and its whole table is tried here.
-class Authenticator {
- public:
-  static Authenticated as(Principal who) { return Authenticated(std::move(who)); }
-};
+}  // namespace parley::identity
 
+// A gate takes an admitted caller, which only admission makes. Its stand-in here makes one of whom the test likes.
+namespace parley::admission {
+class Admission {
+ public:
+  static Admitted admit(Principal who) { return Admitted(std::move(who)); }
+};
+}  // namespace parley::admission
+
+namespace parley::identity {
 namespace {
 
-struct FixedClock final : Clock {
-  Timestamp now() const override { return {1'800'000'000'000'000}; }
-};
-
-Admitted admitted(Principal who) {
-  static const FixedClock clock;
-  static admission::Admission admission({}, clock, 1);
-  auto from = admission.admit_address(boost::asio::ip::make_address("192.0.2.1"));
-  return *admission.admit(*from, Authenticator::as(std::move(who)), Cost::read);
-}
+Admitted admitted(Principal who) { return admission::Admission::admit(std::move(who)); }
 
 ProjectRef project(TenantId tenant, ProjectId id, ProjectRef::Visibility visibility) {
   return {.tenant = tenant, .project = id, .slug = "docs", .visibility = visibility};

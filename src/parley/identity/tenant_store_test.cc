@@ -94,13 +94,11 @@ TEST_P(TenantStoreContract, a_project_can_be_changed_but_not_its_slug) {
     project.name = "Manual";
     project.slug = "another";
     project.settings = R"({"greeting":"hello"})";
-    project.visibility = Visibility::public_project;
     return update_project(w, project, clock.now());
   });
   ASSERT_TRUE(changed) << describe_for_operator(changed.error());
   EXPECT_EQ(changed->name, "Manual");
   EXPECT_EQ(changed->slug, "docs");
-  EXPECT_EQ(changed->visibility, Visibility::public_project);
   EXPECT_EQ(changed->updated_at, clock.now());
 }
 

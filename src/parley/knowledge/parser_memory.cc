@@ -72,7 +72,7 @@ void* ParserMemory::allocate(std::size_t bytes) {
     if (std::chrono::steady_clock::now() > deadline_) give_up(Over::time);
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   if (static_cast<std::size_t>(end_ - next_) < sizeof(Header) + rounded) add_slab(sizeof(Header) + rounded);
-  auto* header = ::new (next_) Header{rounded};
+  auto* header = ::new (next_) Header{rounded};  // tidy: allow new, it places into the slab
   void* memory = header + 1;
   next_ += sizeof(Header) + rounded;
   std::memset(memory, 0, rounded);

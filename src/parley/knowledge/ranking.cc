@@ -73,8 +73,8 @@ StreamMatch match_stream(std::string_view stream, std::span<const RankedTerm> te
   const auto end_sentence = [&] {
     if (sentence != 0) {
       const double alone = sum_weights(sentence, terms);
-      // Half of what only the sentence before had: "It is …" speaks of what was named there.
-      const double with_previous = alone + 0.5 * sum_weights(previous_sentence & ~sentence, terms);
+      // Half of what only the heading or the sentence before had: "It is …" speaks of what was named there.
+      const double with_previous = alone + 0.5 * sum_weights((previous_sentence | seen_in_heading) & ~sentence, terms);
       best_sentence = std::max(best_sentence, with_previous);
     }
     previous_sentence = sentence;
@@ -85,6 +85,7 @@ StreamMatch match_stream(std::string_view stream, std::span<const RankedTerm> te
     const std::uint32_t hash = word_at(stream, i);
     if (hash == body_mark) {
       seen_in_heading = seen;
+      best_sentence = 0.5 * sum_weights(seen, terms);
       sentence = 0;
       previous_sentence = 0;
       continue;

@@ -41,7 +41,9 @@ TEST(Analyzer, numbers_stay_whole_and_ranges_come_apart) {
 TEST(Analyzer, inflections_accents_and_case_do_not_matter) {
   EXPECT_EQ(stems("written"), stems("writes"));
   EXPECT_EQ(stems("Caf\xc3\xa9"), stems("cafe"));
-  EXPECT_EQ(stems("\xc5\x81\xc3\xb3" "d\xc5\xba"), stems("lodz"));
+  EXPECT_EQ(stems("\xc5\x81\xc3\xb3"
+                  "d\xc5\xba"),
+            stems("lodz"));
   EXPECT_EQ(stems("server\xe2\x80\x99s"), stems("servers"));
   EXPECT_EQ(stems("\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd").size(), 2u);
 }

@@ -110,7 +110,7 @@ struct Logger {
 Logger& logger() {
   // Never destroyed: something may log while the program's other statics go.
   static Logger* const the = [] {
-    auto* made = new Logger;
+    auto* made = new Logger;  // tidy: allow new, it lives until the process ends
     made->lines->set_level(spdlog::level::trace);
     std::atexit(flush);
     return made;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "parley/base/embedded_file.h"
 #include "parley/server/installation.h"
 
 namespace parley::server {
@@ -11,12 +12,8 @@ namespace parley::server {
 /// Where the demo is: /demo/parley.
 inline constexpr std::string_view demo_slug = "parley";
 
-/// A page of Parley's own documentation, as compiled in.
-struct EmbeddedDocument {
-  std::string_view name;
-  std::string_view bytes;
-};
-std::span<const EmbeddedDocument> embedded_documents();
+/// Parley's own documentation.
+std::span<const EmbeddedFile> embedded_documents();
 
 /// Makes the organisation "Demo" and its public project of Parley's documentation, or brings them up to date. What has
 /// not changed since the last start costs nothing. `say` is told what takes time.
