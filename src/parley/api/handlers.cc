@@ -71,7 +71,8 @@ Async<Reply> Search::handle(Services& services, Context, Authorized<Permission> 
 Async<Reply> SendMessage::handle(Services& services, Context context, Authorized<Permission> permit,
                                  Validated<Input> input) {
   if (input->chat_uuid) {
-    if (const auto refused = services.admission.admit_chat(*input->chat_uuid)) co_return fail(refused->error());
+    if (const auto refused = services.admission.admit_chat(*input->chat_uuid, permit.who()))
+      co_return fail(refused->error());
   }
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
