@@ -1,5 +1,7 @@
 #include "parley/api/wire.h"
 
+#include <algorithm>
+
 #include "parley/text/percent.h"
 #include "parley/text/utf8.h"
 
@@ -34,6 +36,15 @@ boost::json::object schema_of(const FieldRule& rule, const bool*) {
 }
 
 }  // namespace detail
+
+bool is_json_type(std::optional<std::string_view> content_type) {
+  if (!content_type) return false;
+  std::string_view essence = content_type->substr(0, content_type->find(';'));
+  while (essence.ends_with(' ') || essence.ends_with('\t')) essence.remove_suffix(1);
+  constexpr std::string_view json = "application/json";
+  return std::ranges::equal(essence, json,
+                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
+}
 
 Result<boost::json::object> query_to_object(std::string_view query) {
   boost::json::object object;
