@@ -13,6 +13,9 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
   if (!value) return fail(Error(Code::invalid_argument, "must be text").about(name));
   if (rule.required == Required::yes && value->empty())
     return fail(Error(Code::invalid_argument, "must not be empty").about(name));
+  // Legal in JSON, but PostgreSQL stores no text with one, and other readers end a text there.
+  if (value->find('\0') != boost::json::string::npos)
+    return fail(Error(Code::invalid_argument, "must not hold a NUL character").about(name));
   // Bytes first: a text of more than four bytes for each allowed code point is too long without counting.
   if (value->size() > rule.length_max * 4 || text::length_in_code_points(*value) > rule.length_max)
     return fail(Error(Code::invalid_argument, "is too long").about(name));
