@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -34,12 +35,12 @@ std::string take(const std::filesystem::path& file) {
   return text;
 }
 
-pid_t start(const std::vector<std::string>& words, const Variables& variables, const std::string& in,
-            const std::string& out, int error) {
+pid_t start(const std::vector<std::string>& words, const Variables& variables, const std::string& in, int out,
+            int error) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_TRUNC, 0);
+  posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, error, 2);
 
   std::vector<char*> argv;
@@ -73,20 +74,22 @@ Finished run_program(const std::vector<std::string>& words, const Variables& var
   const auto in_file = temporary_file(in);
   const auto out_file = temporary_file({});
   const auto err_file = temporary_file({});
+  const int out = ::open(out_file.c_str(), O_WRONLY | O_CLOEXEC);
   const int error = ::open(err_file.c_str(), O_WRONLY | O_CLOEXEC);
-  const pid_t pid = start(words, variables, in_file.string(), out_file.string(), error);
+  const pid_t pid = start(words, variables, in_file.string(), out, error);
+  ::close(out);
   ::close(error);
   Finished finished{.status = exit_status(pid), .out = take(out_file), .err = take(err_file)};
   take(in_file);
   return finished;
 }
 
-Program::Program(const std::vector<std::string>& words, const Variables& variables) : out_(temporary_file({})) {
+Program::Program(const std::vector<std::string>& words, const Variables& variables) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
-  pid_ = start(words, variables, "/dev/null", out_.string(), ends[1]);
+  pid_ = start(words, variables, "/dev/null", ends[1], ends[1]);
   ::close(ends[1]);
-  error_ = ends[0];
+  output_end_ = ends[0];
 }
 
 Program::~Program() {
@@ -94,32 +97,30 @@ Program::~Program() {
     ::kill(pid_, SIGKILL);
     exit_status(pid_);
   }
-  ::close(error_);
-  take(out_);
+  ::close(output_end_);
 }
 
-std::optional<std::string> Program::read_error_until(std::string_view text) {
-  while (errors_.find(text) == std::string::npos) {
-    pollfd entry{.fd = error_, .events = POLLIN, .revents = 0};
+std::optional<std::string> Program::read_until(std::string_view text) {
+  while (output_.find(text) == std::string::npos) {
+    pollfd entry{.fd = output_end_, .events = POLLIN, .revents = 0};
     if (::poll(&entry, 1, patience_ms) <= 0) return std::nullopt;
     char buffer[4096];
-    const auto count = ::read(error_, buffer, sizeof buffer);
+    const auto count = ::read(output_end_, buffer, sizeof buffer);
     if (count <= 0) return std::nullopt;
-    errors_.append(buffer, static_cast<std::size_t>(count));
+    output_.append(buffer, static_cast<std::size_t>(count));
   }
-  return errors_;
+  return output_;
 }
 
 void Program::signal(int number) const {
   if (pid_ > 0) ::kill(pid_, number);
 }
 
-Finished Program::wait() {
-  // To its end first: a full pipe would keep the program from ending.
-  while (read_error_until(std::string_view("\0never\0", 7))) {
+Program::Ended Program::wait() {
+  // To its end first: a full pipe would keep the program from ending. No program writes this.
+  while (read_until(std::string_view("\0\0\0", 3))) {
   }
-  Finished finished{.status = exit_status(std::exchange(pid_, -1)), .out = take(out_), .err = errors_};
-  return finished;
+  return {.status = exit_status(std::exchange(pid_, -1)), .output = output_};
 }
 
 }  // namespace parley::testing

@@ -2,8 +2,6 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,18 +28,19 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// What it has written to standard error once that contains `text`; none if it ended first.
-  std::optional<std::string> read_error_until(std::string_view text);
+  /// What it has written to standard output and error once that contains `text`; none if it ended first.
+  std::optional<std::string> read_until(std::string_view text);
   void signal(int number) const;
-  /// Its exit status, and what was left to read.
-  Finished wait();
-  pid_t pid() const { return pid_; }
+  struct Ended {
+    int status = -1;
+    std::string output;  ///< all it ever wrote, to both
+  };
+  Ended wait();
 
  private:
   pid_t pid_ = -1;
-  int error_ = -1;
-  std::filesystem::path out_;
-  std::string errors_;
+  int output_end_ = -1;
+  std::string output_;
 };
 
 }  // namespace parley::testing
