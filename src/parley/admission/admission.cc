@@ -94,8 +94,9 @@ std::expected<Admitted, Refused> Admission::admit(const AddressAdmitted& from, c
   return Admitted(who);
 }
 
-std::optional<Refused> Admission::admit_chat(const ChatId& chat) {
-  const std::array counts{Count{"chat_per_chat", key("chat_per_chat", bytes_of(chat.uuid())), limits_.chat_per_chat}};
+std::optional<Refused> Admission::admit_chat(const ChatId& chat, const Principal& who) {
+  const std::string subject = std::string(bytes_of(chat.uuid())) + std::string(bytes_of(who.id));
+  const std::array counts{Count{"chat_per_chat", key("chat_per_chat", subject), limits_.chat_per_chat}};
   return take_all(counts);
 }
 

@@ -56,8 +56,9 @@ class Admission {
   /// Once the caller is known. Takes one unit from every count the request belongs to, or none at all.
   std::expected<Admitted, Refused> admit(const AddressAdmitted& from, const Authenticated& caller, Cost cost);
 
-  /// Once the chat is known, on top of `admit`.
-  std::optional<Refused> admit_chat(const ChatId& chat);
+  /// Once the chat is known, on top of `admit`. Counts for this caller alone: whether the chat is theirs is decided
+  /// later, and somebody who only knows its id must not be able to use up its owner's messages.
+  std::optional<Refused> admit_chat(const ChatId& chat, const Principal& who);
 
  private:
   struct Count {

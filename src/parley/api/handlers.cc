@@ -71,7 +71,8 @@ Async<Reply> Search::handle(Services& services, Context, Authorized<Permission> 
 Async<Reply> SendMessage::handle(Services& services, Context context, Authorized<Permission> permit,
                                  Validated<Input> input) {
   if (input->chat_uuid) {
-    if (const auto refused = services.admission.admit_chat(*input->chat_uuid)) co_return fail(refused->error());
+    if (const auto refused = services.admission.admit_chat(*input->chat_uuid, permit.who()))
+      co_return fail(refused->error());
   }
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
@@ -160,8 +161,7 @@ Async<Reply> SetUp::answer(Services& services, Context context, std::string body
   const auto site = context.head->header("Sec-Fetch-Site");
   if (site && *site != "same-origin")
     co_return fail(Code::permission_denied, "only this server's own page may do this");
-  const auto type = context.head->header("Content-Type");
-  if (!type || !type->starts_with("application/json"))
+  if (!is_json_type(context.head->header("Content-Type")))
     co_return fail(Code::unsupported, "the body must be application/json");
   const auto value = PARLEY_CO_TRY(text::parse_json(body));
   const auto* object = value.if_object();

@@ -71,13 +71,6 @@ bool wants_events(const http::RequestHead& head) {
   return accept && accept->find("text/event-stream") != std::string_view::npos;
 }
 
-bool is_json(const http::RequestHead& head) {
-  const auto type = head.header("Content-Type");
-  if (!type) return false;
-  const auto essence = type->substr(0, type->find(';'));
-  return essence == "application/json" || essence == "application/json ";
-}
-
 std::optional<std::string> slug_in(const Route& route, const Context& context, const boost::json::object& input) {
   switch (route.slug) {
     case Route::Slug::none: return std::nullopt;
@@ -102,7 +95,8 @@ Async<boost::json::object> read_input(http::Exchange& exchange, const Route& rou
     }
     case Route::Input::body: {
       // A form or text/plain body is what another site can make a browser send without asking first.
-      if (!is_json(head)) co_return fail(Code::unsupported, "the body must be application/json");
+      if (!is_json_type(head.header("Content-Type")))
+        co_return fail(Code::unsupported, "the body must be application/json");
       auto body = co_await exchange.read_body(route.body_bytes_max);
       if (!body) co_return std::unexpected(std::move(body).error());
       auto value = text::parse_json(*body);

@@ -1,5 +1,7 @@
 #include "parley/api/wire.h"
 
+#include <algorithm>
+
 #include "parley/text/percent.h"
 #include "parley/text/utf8.h"
 
@@ -11,6 +13,9 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
   if (!value) return fail(Error(Code::invalid_argument, "must be text").about(name));
   if (rule.required == Required::yes && value->empty())
     return fail(Error(Code::invalid_argument, "must not be empty").about(name));
+  // Legal in JSON, but PostgreSQL stores no text with one, and other readers end a text there.
+  if (value->find('\0') != boost::json::string::npos)
+    return fail(Error(Code::invalid_argument, "must not hold a NUL character").about(name));
   // Bytes first: a text of more than four bytes for each allowed code point is too long without counting.
   if (value->size() > rule.length_max * 4 || text::length_in_code_points(*value) > rule.length_max)
     return fail(Error(Code::invalid_argument, "is too long").about(name));
@@ -34,6 +39,15 @@ boost::json::object schema_of(const FieldRule& rule, const bool*) {
 }
 
 }  // namespace detail
+
+bool is_json_type(std::optional<std::string_view> content_type) {
+  if (!content_type) return false;
+  std::string_view essence = content_type->substr(0, content_type->find(';'));
+  while (essence.ends_with(' ') || essence.ends_with('\t')) essence.remove_suffix(1);
+  constexpr std::string_view json = "application/json";
+  return std::ranges::equal(essence, json,
+                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
+}
 
 Result<boost::json::object> query_to_object(std::string_view query) {
   boost::json::object object;

@@ -104,6 +104,10 @@ Result<Wire> read_wire(const boost::json::object& from) {
   return wire;
 }
 
+/// Whether this is the type of a JSON body: application/json in any case, with parameters or without. Everything else
+/// is refused, in particular what another site can make a browser send without asking first.
+bool is_json_type(std::optional<std::string_view> content_type);
+
 /// Reads a query string into the same kind of type: every field is text. A name sent twice is refused.
 Result<boost::json::object> query_to_object(std::string_view query);
 

@@ -141,6 +141,8 @@ void set_sink(Sink sink) {
                                                                : -1);
 }
 
+void set_sink_descriptor(int descriptor) { logger().sink->set_descriptor(descriptor); }
+
 void set_level(Level level) { logger().level.store(level, std::memory_order_relaxed); }
 
 void flush() {

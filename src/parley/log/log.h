@@ -64,6 +64,8 @@ void write(Level level, Literal event, std::initializer_list<Field> fields);
 /// Standard output by default (the server); standard error for commands, whose output is their answer.
 enum class Sink { standard_output, standard_error, none };
 void set_sink(Sink sink);
+/// To an open descriptor, which must stay open until another sink is set: how a test reads what was logged.
+void set_sink_descriptor(int descriptor);
 void set_level(Level level);
 /// Waits until everything written so far has been handed to the sink.
 void flush();

@@ -1,0 +1,274 @@
+#include "testing/test_server.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "parley/crypto/random.h"
+#include "parley/db/migration.h"
+#include "parley/identity/gate.h"
+#include "parley/identity/visitor_token.h"
+#include "parley/log/log.h"
+#include "parley/text/json.h"
+#include "parley/trail/verify.h"
+
+namespace parley::testing {
+namespace {
+
+// More than a test makes; a trail that is longer would only be looked at in part.
+constexpr std::int64_t trail_records_max = 100'000;
+
+/// The value, or the end of the test program with the reason: nothing can be tried on half an installation.
+template <class T>
+T must(Result<T> result) {
+  if (result) {
+    if constexpr (std::is_void_v<T>) return;
+    else return *std::move(result);
+  }
+  fmt::print(stderr, "the test server cannot be made: {}\n", describe_for_operator(result.error()));
+  std::abort();
+}
+
+class ClockAt final : public Clock {
+ public:
+  explicit ClockAt(Timestamp at) : at_(at) {}
+  Timestamp now() const override { return at_; }
+
+ private:
+  Timestamp at_;
+};
+
+std::string first_line(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+}  // namespace
+
+const char* const TestServer::config_without_limits = R"(
+[limits]
+chat_per_visitor = "100000/min"
+chat_per_chat = "100000/min"
+chat_per_address = "100000/min"
+chat_per_secret_key = "100000/min"
+chat_per_organisation = "100000/min"
+request_per_address = "1000000/min"
+visitor_per_address = "100000/min"
+)";
+
+std::string random_word() {
+  std::array<std::uint8_t, 14> bytes{};
+  crypto::system_random().fill(bytes);
+  std::string word = "zq";
+  for (const auto byte : bytes) word += static_cast<char>('a' + byte % 26);
+  return word;
+}
+
+db::Engine TestServer::engine() {
+  const char* name = std::getenv("PARLEY_SCENARIO_ENGINE");
+  return name && std::string_view(name) == "postgres" ? db::Engine::postgres : db::Engine::sqlite;
+}
+
+TestServer::TestServer(std::string_view config) : data_(folder_.path() / "data") {
+  std::filesystem::create_directories(data_);
+  std::ofstream toml(data_ / "parley.toml");
+  toml << config;
+  if (engine() == db::Engine::postgres) {
+    // Empties the database and keeps others out of it; the installation then opens it by itself.
+    database_ = must(db::TestStore::open(db::Engine::postgres, db::compiled_migrations()));
+    database_->close();
+    toml << "\n[database]\nurl = \"env:PARLEY_TEST_POSTGRES\"\n";
+  }
+  toml.close();
+
+  log_ = ::memfd_create("log", MFD_CLOEXEC);
+  ::fcntl(log_, F_SETFL, O_APPEND);
+  log::set_sink_descriptor(log_);
+
+  installation_ = must(server::Installation::open(data_));
+  secrets_.push_back(first_line(data_ / "master.key"));
+  const auto alpha = must(installation_->wait(installation_->tenants->create("Alpha"))).id;
+  const auto beta = must(installation_->wait(installation_->tenants->create("Beta"))).id;
+  make_project(alpha, "alpha-open", identity::Visibility::public_project);
+  make_project(alpha, "alpha-closed", identity::Visibility::private_project);
+  make_project(beta, "beta-open", identity::Visibility::public_project);
+  make_project(beta, "beta-closed", identity::Visibility::private_project);
+  application_ = must(server::Application::start(*installation_, {}));
+}
+
+TestServer::~TestServer() {
+  application_.reset();
+  installation_.reset();
+  log::flush();
+  log::set_sink(log::Sink::none);
+  ::close(log_);
+}
+
+void TestServer::make_project(TenantId tenant, std::string slug, identity::Visibility visibility) {
+  auto& at = *installation_;
+  must(at.wait(at.tenants->create_project(tenant, {.name = "Handbook", .slug = slug, .visibility = visibility})));
+  TestProject project{.ref = *must(at.wait(at.projects->find(slug))), .canary = random_word()};
+  const auto documents = folder_.path() / slug;
+  std::filesystem::create_directories(documents);
+  std::ofstream(documents / "turbine.md")
+      << "# Turbine\n\n## Restart the turbine\n\nTo restart the turbine, press the green lever and wait for the "
+      << project.canary << " lamp.\n";
+  std::ofstream(documents / "harbour.md")
+      << "# Harbour\n\n## Opening hours\n\nThe harbour office opens at seven and closes at nineteen.\n";
+  const auto report =
+      must(at.library->ingest(identity::Gate::authorize<knowledge::IngestDocuments>(at.local_operator(0), project.ref),
+                              {.paths = {documents}, .base_url = "https://" + slug + ".example.org"}, {}));
+  if (report.added != 2) std::abort();
+  projects_.push_back(std::move(project));
+}
+
+TestKey TestServer::make_key(KeyWanted wanted) {
+  auto& at = *installation_;
+  std::vector<std::string> origins;
+  if (wanted.kind == identity::KeyKind::public_key) origins.emplace_back("https://docs.example.org");
+  auto created = must(at.wait(at.keys->create({.tenant = wanted.tenant,
+                                               .project = wanted.project,
+                                               .kind = wanted.kind,
+                                               .name = "",
+                                               .scopes = wanted.scopes,
+                                               .origins = std::move(origins),
+                                               .lifetime = wanted.lifetime})));
+  TestKey key{.id = created.record.id, .text = std::string(created.text.reveal())};
+  secrets_.push_back(key.text);
+  return key;
+}
+
+void TestServer::revoke(const TestProject& project, const TestKey& key) {
+  must(installation_->wait(installation_->keys->revoke(project.ref.tenant, key.id)));
+}
+
+std::string TestServer::make_visitor(const TestProject& project, std::chrono::microseconds age) {
+  auto& at = *installation_;
+  const ClockAt clock(at.clock.now() - age);
+  const identity::VisitorTokens tokens(at.keyring->derive("visitor tokens"), clock, at.random);
+  auto token = tokens.mint(project.ref).token;
+  secrets_.push_back(token);
+  return token;
+}
+
+std::string TestServer::make_setup_token() {
+  auto token = must(installation_->wait(installation_->accounts->create_setup_token()));
+  secrets_.emplace_back(token.reveal());
+  return std::string(token.reveal());
+}
+
+std::vector<std::string> TestServer::secrets_in(std::string_view text) const {
+  std::vector<std::string> found;
+  for (const auto& secret : secrets_)
+    if (!secret.empty() && text.find(secret) != std::string_view::npos)
+      found.push_back(fmt::format("holds the secret that begins with {}", secret.substr(0, 6)));
+  return found;
+}
+
+std::vector<std::string> TestServer::problems_of(const HttpAnswer& answer, const Expected& expected) const {
+  std::vector<std::string> problems;
+  if (answer.status == 0) return {"no whole answer came"};
+  const std::string whole = answer.head + "\n" + answer.body;
+
+  // A new token may be told to whoever asked for it, and nothing else may.
+  problems = secrets_in(whole);
+  if (!expected.issues_token) {
+    static const std::regex any_token("(sk_1|pk_1)[0-9A-Za-z]{38}|vt_[0-9A-Za-z_-]{60,}");
+    if (std::regex_search(whole, any_token)) problems.emplace_back("holds something that looks like a credential");
+  }
+  for (const auto& project : projects_) {
+    if (std::ranges::find(expected.readable, project.slug()) != expected.readable.end()) continue;
+    if (whole.find(project.canary) != std::string::npos)
+      problems.push_back(fmt::format("holds the canary of {}", project.slug()));
+  }
+
+  const auto want = [&](std::string_view name, std::string_view value) {
+    const auto found = answer.header(name);
+    if (!found) problems.push_back(fmt::format("lacks the header {}, or has it twice", name));
+    else if (!value.empty() && *found != value) problems.push_back(fmt::format("{} is {}", name, *found));
+  };
+  want("X-Content-Type-Options", "nosniff");
+  want("Referrer-Policy", "no-referrer");
+  want("Cross-Origin-Resource-Policy", "same-origin");
+  want("Content-Security-Policy", "");
+  want("Cache-Control", "");
+  if (const auto policy = answer.header("Content-Security-Policy").value_or("");
+      !policy.starts_with("default-src 'none'") || policy.find("unsafe") != std::string::npos ||
+      policy.find("frame-ancestors 'none'") == std::string::npos)
+    problems.push_back("its Content-Security-Policy is " + policy);
+  const auto id = answer.header("X-Request-Id").value_or("");
+  if (!expected.refused_by_parser && !RequestId::parse(id)) problems.emplace_back("lacks a request id");
+  if (answer.header("Server")) problems.emplace_back("names the program");
+
+  if (answer.status >= 400 && !expected.head_request && answer.header("Content-Type") == "application/json") {
+    const auto value = text::parse_json(answer.body);
+    const auto* object = value ? value->if_object() : nullptr;
+    std::set<std::string> names;
+    if (object)
+      for (const auto& member : *object) names.emplace(member.key());
+    if (names != std::set<std::string>{"error", "code", "request_id"} && names != std::set<std::string>{"status"})
+      problems.push_back("its error is shaped otherwise: " + answer.body);
+    else if (names.contains("request_id") && !expected.refused_by_parser &&
+             std::string_view(object->at("request_id").as_string()) != id)
+      problems.emplace_back("its two request ids differ");
+  }
+  return problems;
+}
+
+std::string TestServer::log() const {
+  log::flush();
+  std::string text(static_cast<std::size_t>(::lseek(log_, 0, SEEK_END)), '\0');
+  const auto count = ::pread(log_, text.data(), text.size(), 0);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return text;
+}
+
+std::vector<trail::StoredRecord> TestServer::trail_of(TenantId tenant) {
+  must(installation_->wait(installation_->trail_batch->flush()));
+  return must(installation_->store->tenant(tenant).read_blocking(
+      [](db::TenantReader& reader) { return trail::list_records(reader, trail_records_max); }));
+}
+
+std::vector<std::string> TestServer::stop_and_find_leaks() {
+  application_->stop();
+  std::vector<std::string> problems;
+  const auto look_through = [&](std::string_view where, std::string_view text) {
+    for (const auto& problem : secrets_in(text)) problems.push_back(fmt::format("the {} {}", where, problem));
+    for (const auto& project : projects_)
+      if (text.find(project.canary) != std::string_view::npos)
+        problems.push_back(fmt::format("the {} holds the canary of {}", where, project.slug()));
+  };
+  look_through("log", log());
+  for (const auto& tenant : must(installation_->wait(installation_->tenants->list()))) {
+    const auto session = installation_->store->tenant(tenant.id);
+    const auto records = must(
+        session.read_blocking([](db::TenantReader& reader) { return trail::list_records(reader, trail_records_max); }));
+    for (const auto& r : records)
+      look_through("trail", fmt::format("{} {} {} {} {} {} {} {} {} {}", r.kind, r.actor_kind, r.actor_id, r.action,
+                                        r.object_kind, r.object_id, r.decision, r.rule, r.request_id, r.reference));
+    const auto report = must(session.read_blocking([](db::TenantReader& reader) { return trail::verify(reader); }));
+    if (!report.whole()) problems.push_back(fmt::format("the trail of {} is not whole", tenant.name));
+  }
+  return problems;
+}
+
+std::string blanked(const HttpAnswer& answer) {
+  static const std::regex date("\r\nDate: [^\r]*");
+  std::string text = answer.head + "\r\n\r\n" + answer.body;
+  if (const auto id = answer.header("X-Request-Id"); id && !id->empty())
+    for (std::size_t at = 0; (at = text.find(*id, at)) != std::string::npos;) text.replace(at, id->size(), "(id)");
+  return std::regex_replace(text, date, "");
+}
+
+}  // namespace parley::testing

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parley/evidence/principal.h"
+#include "parley/identity/api_key.h"
+#include "parley/server/application.h"
+#include "parley/server/installation.h"
+#include "testing/http_client.h"
+#include "testing/test_store.h"
+
+namespace parley::testing {
+
+/// A project with documents, one of which holds a word that stands nowhere else.
+struct TestProject {
+  ProjectRef ref;
+  std::string canary;
+
+  const std::string& slug() const { return ref.slug; }
+};
+
+struct TestKey {
+  KeyId id;
+  std::string text;
+
+  HttpHeader header() const { return {"Authorization", "Bearer " + text}; }
+};
+
+/// The whole program but its command line, on a folder of its own (or the test's PostgreSQL database), answering on
+/// loopback: two organisations, Alpha and Beta, each with an open (public) and a closed (private) project. Knows every
+/// secret it has made, and looks for them in answers, log and trail.
+class TestServer {
+ public:
+  /// PARLEY_SCENARIO_ENGINE=postgres: on the database PARLEY_TEST_POSTGRES names. That one is one server's at a time.
+  static db::Engine engine();
+  static bool available() { return db::TestStore::available(engine()); }
+
+  /// `config` is the text of parley.toml, without its [database]. Aborts with the reason if anything cannot be made.
+  explicit TestServer(std::string_view config = config_without_limits);
+  ~TestServer();
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+
+  /// Limits far above what a test sends.
+  static const char* const config_without_limits;
+
+  std::uint16_t port() const { return application_->port(); }
+  HttpClient client() const { return HttpClient(port()); }
+  server::Installation& installation() { return *installation_; }
+  const std::filesystem::path& data() const { return data_; }
+
+  const TestProject& alpha_open() const { return projects_[0]; }
+  const TestProject& alpha_closed() const { return projects_[1]; }
+  const TestProject& beta_open() const { return projects_[2]; }
+  const TestProject& beta_closed() const { return projects_[3]; }
+  const std::vector<TestProject>& projects() const { return projects_; }
+
+  struct KeyWanted {
+    TenantId tenant;
+    std::optional<ProjectId> project;
+    ScopeSet scopes = ScopeSet::all();
+    identity::KeyKind kind = identity::KeyKind::secret;
+    std::chrono::microseconds lifetime = std::chrono::hours(1);
+  };
+  TestKey make_key(KeyWanted wanted);
+  /// With all scopes.
+  TestKey make_key(const TestProject& project) {
+    return make_key({.tenant = project.ref.tenant, .project = project.ref.project});
+  }
+  void revoke(const TestProject& project, const TestKey& key);
+  /// A visitor's token; with `age`, one that was made so long ago.
+  std::string make_visitor(const TestProject& project, std::chrono::microseconds age = {});
+  /// Makes a set-up token. Ends one made before.
+  std::string make_setup_token();
+  void add_secret(std::string text) { secrets_.push_back(std::move(text)); }
+
+  /// What no answer may lack or hold, whatever was asked: security headers, a request id, the one shape of JSON errors,
+  /// no secret of this installation, no canary but those of `readable` projects. Empty if all is well.
+  struct Expected {
+    std::vector<std::string> readable;  ///< slugs
+    bool refused_by_parser = false;     ///< no request was made of it, so it has no id
+    bool issues_token = false;          ///< the answer is where a new token is told
+    bool head_request = false;
+  };
+  std::vector<std::string> problems_of(const HttpAnswer& answer, const Expected& expected) const;
+
+  /// Stops the server and looks through its log and its trails: no secret, no canary, no broken chain. Once, last.
+  std::vector<std::string> stop_and_find_leaks();
+  std::string log() const;
+  std::vector<trail::StoredRecord> trail_of(TenantId tenant);
+
+ private:
+  void make_project(TenantId tenant, std::string slug, identity::Visibility visibility);
+  std::vector<std::string> secrets_in(std::string_view text) const;
+
+  std::unique_ptr<db::TestStore> database_;  ///< holds the PostgreSQL database while we use it
+  db::TemporaryFolder folder_;
+  std::filesystem::path data_;
+  int log_ = -1;
+  std::unique_ptr<server::Installation> installation_;
+  std::unique_ptr<server::Application> application_;
+  std::vector<TestProject> projects_;
+  std::vector<std::string> secrets_;
+};
+
+/// The answer with all that may differ between two equal answers blanked: request ids, the date.
+std::string blanked(const HttpAnswer& answer);
+
+/// Lower-case letters that stand in no document.
+std::string random_word();
+
+}  // namespace parley::testing
