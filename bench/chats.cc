@@ -44,6 +44,8 @@ int main(int argc, char** argv) {
   // A pace that 50 people cannot type: each asks four times a second.
   const double pace = 4.0 * static_cast<double>(connections);
   Disk disk;
+  std::size_t answered = 0;
+  const double processor_before = processor_ms(server.pid());
   for (long round = 0; round < rounds; ++round) {
     disk = examine_disk(scratch.path());
     syncs.push_back(disk.fdatasync_median_ms);
@@ -52,6 +54,7 @@ int main(int argc, char** argv) {
     closed_p95.push_back(percentile(closed.times_ms, 0.95));
     closed_rate.push_back(closed.per_second());
     const auto paced = load(pace, seconds);
+    answered += closed.times_ms.size() + paced.times_ms.size();
     paced_p50.push_back(percentile(paced.times_ms, 0.5));
     paced_p95.push_back(percentile(paced.times_ms, 0.95));
   }
@@ -63,6 +66,9 @@ int main(int argc, char** argv) {
                      median(closed_rate), rounds, seconds, how));
   report(fmt::format("the same at {:.0f} a second over {} connections, p95 ms", pace, connections), median(paced_p95),
          Goal::at_most, 20, fmt::format("p50 {:.1f} ms; {}", median(paced_p50), how));
+  report("processor time of the server per chat, ms",
+         (processor_ms(server.pid()) - processor_before) / static_cast<double>(answered),
+         fmt::format("{} chats", answered));
   const auto memory = memory_of(server.pid());
   report("resident memory after that, MB", megabytes(memory.resident_bytes),
          fmt::format("{:.0f} MB anonymous", megabytes(memory.anonymous_bytes)));

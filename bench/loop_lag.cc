@@ -46,7 +46,7 @@ int serve(const fs::path& data, const fs::path& pages) {
     {
       std::jthread indexing([&] {
         const auto permit =
-            identity::Gate::authorize<knowledge::IngestDocuments>(at->local_operator(::geteuid()), *project);
+            identity::Gate::authorize<knowledge::IngestDocuments>(at->local_operator(::geteuid()), project);
         must(at->library->ingest(permit, {.paths = {pages / line}, .base_url = {}}, {}), "ingest");
         indexed_ms = milliseconds_since(begin);
       });

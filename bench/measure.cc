@@ -91,6 +91,18 @@ Memory memory_of(pid_t process) {
   return memory;
 }
 
+double processor_ms(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // Behind the name, which may hold blanks: state, ten numbers, then the two.
+  std::istringstream words(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) words >> skipped;
+  double user = 0, system = 0;
+  words >> user >> system;
+  return (user + system) * 1000 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 namespace {
 
 void print_row(std::string_view what, std::string_view figure, std::string_view goal, std::string_view met,

@@ -37,6 +37,8 @@ struct Memory {
   std::size_t anonymous_bytes = 0;
 };
 Memory memory_of(pid_t process);
+/// Processor time that the process has used so far: what work costs whatever else the machine does.
+double processor_ms(pid_t process);
 inline double megabytes(std::size_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
 enum class Goal { at_most, at_least };

@@ -11,6 +11,7 @@
 
 #include "bench/inside.h"
 #include "parley/identity/gate.h"
+#include "parley/log/log.h"
 #include "testing/powercut_vfs.h"
 
 namespace parley::bench {
@@ -69,7 +70,7 @@ int main(int argc, char** argv) {
     {
       testing::PowercutVfs power(fmt::format("power{}", round));
       power.make_default();
-      log::set_level(log::Level::error);
+      parley::log::set_level(parley::log::Level::error);
       // Now and then during the start itself.
       if (round % 8 == 7) power.cut_after(random() % 40 + 1);
       auto opened = server::Installation::open(data);

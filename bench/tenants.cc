@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
     in_parallel(active, 8, [&](std::size_t n) {
       const auto name = fmt::format("busy{}", n);
       const auto project = make_project(*at, name, pages);
-      places[n] = {.slug = name, .key = make_key(*at, project).reveal()};
+      places[n] = {.slug = name, .key = std::string(make_key(*at, project).reveal())};
     });
     report("making a tenant durably, ms", each, fmt::format("{} tenants, 16 at once", count - active));
     report("making a tenant with a project, its documents and index, ms",
