@@ -13,18 +13,27 @@
 set_property(GLOBAL PROPERTY PARLEY_POSTURES "")
 
 # What scripts/test builds under the sanitizers (the program and its benches are not worth building twice), what
-# scripts/fuzz and scripts/bench run. The lists are files, so that a script need not guess from names.
+# scripts/fuzz, scripts/bench and scripts/soak run. The lists are files, so that a script need not guess from names.
 add_custom_target(parley_checks)
 add_custom_target(parley_fuzzers)
 add_custom_target(parley_benches)
+add_custom_target(parley_soaks)
 set_property(GLOBAL PROPERTY PARLEY_FUZZERS "")
 set_property(GLOBAL PROPERTY PARLEY_BENCHES "")
+set_property(GLOBAL PROPERTY PARLEY_SOAKS "")
 
 # parley_bench_program(target arguments...): a program that scripts/bench builds and runs with these arguments.
 function(parley_bench_program target)
   add_dependencies(parley_benches ${target})
   list(JOIN ARGN " " arguments)
   set_property(GLOBAL APPEND PROPERTY PARLEY_BENCHES "$<TARGET_FILE:${target}> ${arguments}")
+endfunction()
+
+# parley_soak_program(target arguments...): likewise for scripts/soak, whose programs take minutes.
+function(parley_soak_program target)
+  add_dependencies(parley_soaks ${target})
+  list(JOIN ARGN " " arguments)
+  set_property(GLOBAL APPEND PROPERTY PARLEY_SOAKS "$<TARGET_FILE:${target}> ${arguments}")
 endfunction()
 
 function(parley_module)
@@ -90,7 +99,7 @@ function(parley_module)
 endfunction()
 
 function(parley_write_run_lists)
-  foreach(kind FUZZERS BENCHES)
+  foreach(kind FUZZERS BENCHES SOAKS)
     get_property(rows GLOBAL PROPERTY PARLEY_${kind})
     list(JOIN rows "\n" text)
     string(TOLOWER ${kind} name)

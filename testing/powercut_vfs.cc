@@ -272,6 +272,8 @@ PowercutVfs::~PowercutVfs() { sqlite3_vfs_unregister(&state_->vfs); }
 
 const std::string& PowercutVfs::name() const { return state_->name; }
 
+void PowercutVfs::make_default() { sqlite3_vfs_register(&state_->vfs, 1); }
+
 void PowercutVfs::cut() {
   const std::lock_guard lock(state_->mutex);
   state_->cut = true;

@@ -26,6 +26,8 @@ class PowercutVfs {
   PowercutVfs& operator=(const PowercutVfs&) = delete;
 
   const std::string& name() const;
+  /// From now on databases that are opened without naming a VFS are on this one, for as long as it lives.
+  void make_default();
 
   void cut();
   /// Cuts by itself at the n-th write, sync, truncation or deletion from now.
