@@ -3,6 +3,7 @@
 #include "parley/admission/admission.h"
 #include "parley/api/actions.h"
 #include "parley/api/openapi.h"
+#include "parley/api/pages.h"
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/chat/turns.h"
@@ -105,37 +106,35 @@ Async<Reply> CreateVisitor::handle(Services& services, Context, Authorized<Permi
 
 namespace pages {
 
-Async<Reply> Liveness::answer(Services&, Context, std::string) {
-  co_return Reply::json(200, json::object{{"status", "ok"}});
-}
+Async<Reply> liveness(Services&, Context, std::string) { co_return Reply::json(200, json::object{{"status", "ok"}}); }
 
-Async<Reply> Readiness::answer(Services& services, Context, std::string) {
+Async<Reply> readiness(Services& services, Context, std::string) {
   const bool ready = services.health.ready();
   co_return Reply::json(ready ? 200 : 503, json::object{{"status", ready ? "ready" : "not ready"}});
 }
 
-Async<Reply> Description::answer(Services&, Context, std::string) {
+Async<Reply> description(Services&, Context, std::string) {
   // The same for the life of the program.
   static const std::string text = json::serialize(openapi());
   co_return Reply{.body = text, .headers = {}};
 }
 
-Async<Reply> Home::answer(Services& services, Context, std::string) {
+Async<Reply> home(Services& services, Context, std::string) {
   co_return Reply::html(200, services.web.page("home.html"));
 }
 
-Async<Reply> Demo::answer(Services& services, Context, std::string) {
+Async<Reply> demo(Services& services, Context, std::string) {
   // The same page for every slug, known or not: whether a project exists is told by what the page asks for, not by it.
   co_return Reply::html(200, services.web.page("demo.html"));
 }
 
-Async<Reply> Asset::answer(Services& services, Context context, std::string) {
+Async<Reply> asset(Services& services, Context context, std::string) {
   const WebFile* file = services.web.find_asset(context.parameter);
   if (!file) co_return fail(Code::not_found, "no such address");
   co_return Reply{.kind = Reply::Kind::asset, .content_type = file->content_type, .body = file->bytes, .headers = {}};
 }
 
-Async<Reply> SetUpForm::answer(Services& services, Context, std::string) {
+Async<Reply> set_up_form(Services& services, Context, std::string) {
   co_return Reply::html(200, services.web.page("setup.html"));
 }
 
@@ -156,7 +155,7 @@ struct SetUpInput {
 
 }  // namespace
 
-Async<Reply> SetUp::answer(Services& services, Context context, std::string body) {
+Async<Reply> set_up(Services& services, Context context, std::string body) {
   // Another site's page may not fill in this form, and its browser would say that it is not ours.
   const auto site = context.head->header("Sec-Fetch-Site");
   if (site && *site != "same-origin")

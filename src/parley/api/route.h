@@ -116,13 +116,13 @@ consteval Route action(http::Method method, Literal path) {
 }
 
 /// A route that anybody may ask for.
-template <class A>
-consteval Route open(http::Method method, Literal path, Public why) {
+consteval Route open(http::Method method, Literal path, Public why, Literal summary, decltype(Route::answer) answer,
+                     std::size_t body_bytes_max = 0) {
   Route route{.method = method, .path = path};
   route.public_reason = why.reason.view();
-  route.summary = A::summary;
-  route.body_bytes_max = A::body_bytes_max;
-  route.answer = &A::answer;
+  route.summary = summary;
+  route.body_bytes_max = body_bytes_max;
+  route.answer = answer;
   return route;
 }
 
