@@ -116,7 +116,11 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
   auto caller = co_await services.authenticator.authenticate(head.header("Authorization"));
-  if (!caller) co_return std::unexpected(std::move(caller).error());
+  if (!caller) {
+    progress.settled.rule = "credential_invalid";
+    services.trail.count_anonymous_refusal(progress.settled.rule);
+    co_return std::unexpected(std::move(caller).error());
+  }
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
@@ -132,6 +136,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   // A caller whom no project could allow does not get to send a body.
   if (!identity::Gate::worth_reading(*route.action, progress.who, progress.context.from_own_page)) {
     progress.settled.rule = "no_credential";
+    services.trail.count_anonymous_refusal(progress.settled.rule);
     co_return fail(Code::unauthenticated, "a credential is needed");
   }
 
@@ -195,7 +200,7 @@ void log_request(const Progress& progress, const Error* error) {
               {"status", std::int64_t{progress.status}},
               {"duration_us", std::int64_t{spent}},
               {"caller", kind_name(progress.who.kind)},
-              {"user_id", Id<struct AnyTag>(progress.who.id)},
+              {"user_id", Id<PrincipalKind>(progress.who.id)},
               {"tenant", progress.who.tenant.value_or(TenantId())},
               {"rule", progress.settled.rule}});
   if (error && http_status(error->code()) >= 500) {
@@ -240,6 +245,8 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
 
   auto from = services.admission.admit_address(head.peer);
   if (!from) {
+    progress.settled.rule = from.error().limit;
+    services.trail.count_anonymous_refusal(progress.settled.rule);
     co_await exchange.send(reply_to(from.error().error()));
     log_request(progress, nullptr);
     co_return;

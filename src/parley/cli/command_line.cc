@@ -42,23 +42,23 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     sub->add_flag("--demo", c->demo, "Make a project of Parley's own documentation");
   }
   {
-    auto* tenant = group("tenant", "Organisations");
+    auto* tenant = group("tenant", "Tenants: who has projects and shares nothing with others");
     auto* create = tenant->add_subcommand("create", "Make one");
     auto c = bind(create, std::make_shared<TenantCreate>());
     create->add_option("NAME", c->name)->required();
     bind(tenant->add_subcommand("list", "List them"), std::make_shared<TenantList>());
   }
   {
-    auto* project = group("project", "Projects of an organisation");
+    auto* project = group("project", "Projects of a tenant");
     auto* create = project->add_subcommand("create", "Make one");
     auto c = bind(create, std::make_shared<ProjectCreate>());
-    create->add_option("--tenant", c->tenant, "Name or id of the organisation")->required();
+    create->add_option("--tenant", c->tenant, "Name or id of the tenant")->required();
     create->add_option("--name", c->name, "What people call it")->required();
     create->add_option("--slug", c->slug, "Its name in addresses (default: ten random characters)");
     create->add_flag("--private", c->is_private, "Everything needs a credential");
     auto* list = project->add_subcommand("list", "List them");
     auto l = bind(list, std::make_shared<ProjectList>());
-    list->add_option("--tenant", l->tenant, "Name or id of the organisation")->required();
+    list->add_option("--tenant", l->tenant, "Name or id of the tenant")->required();
   }
   {
     auto* sub = app.add_subcommand("ingest", "Read documents into a project");
@@ -111,17 +111,17 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* trail = group("trail", "The record of who did what");
     auto* verify = trail->add_subcommand("verify", "Find any changed, removed or reordered record");
     auto c = bind(verify, std::make_shared<TrailVerify>());
-    verify->add_option("--tenant", c->tenant, "Name or id of the organisation (default: all)");
+    verify->add_option("--tenant", c->tenant, "Name or id of the tenant (default: all)");
     verify->add_option("--head", c->head, "A head noted earlier: finds a cut tail, too");
     auto* show = trail->add_subcommand("show", "The latest records");
     auto s = bind(show, std::make_shared<TrailShow>());
-    show->add_option("--tenant", s->tenant, "Name or id of the organisation")->required();
+    show->add_option("--tenant", s->tenant, "Name or id of the tenant")->required();
     show->add_option("--count", s->count, "How many (default 50)")->check(CLI::Range(1, 10'000));
   }
   {
     auto* migrate = group("migrate", "The shape of the store");
     bind(migrate->add_subcommand("status", "Which migrations are applied"), std::make_shared<MigrateStatus>());
-    bind(migrate->add_subcommand("up", "Apply them to every organisation; takes a backup first"),
+    bind(migrate->add_subcommand("up", "Apply them to every tenant; takes a backup first"),
          std::make_shared<MigrateUp>());
   }
   {
@@ -137,7 +137,7 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
   }
   bind(app.add_subcommand("doctor", "Look for what is wrong with this installation"), std::make_shared<Doctor>());
   bind(group("selftest", "Prove promises on this installation")
-           ->add_subcommand("tenancy", "That a query cannot reach another organisation"),
+           ->add_subcommand("tenancy", "That a query cannot reach another tenant"),
        std::make_shared<SelftestTenancy>());
 
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them

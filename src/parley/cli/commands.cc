@@ -1,6 +1,7 @@
 #include "parley/cli/commands.h"
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 
@@ -9,7 +10,6 @@
 
 #include "parley/api/actions.h"
 #include "parley/api/openapi.h"
-#include "parley/cli/backup.h"
 #include "parley/cli/doctor.h"
 #include "parley/cli/selftest.h"
 #include "parley/identity/gate.h"
@@ -26,16 +26,25 @@ namespace {
 using server::Installation;
 using server::Output;
 
-/// What a command works with. `print` shows a result in one of its two forms.
+// The whole file is read at once; the largest public sets of questions have a tenth of this.
+constexpr std::uintmax_t eval_file_bytes_max = 100'000'000;
+
+/// Shows a result in one of its two forms.
+template <class Text>
+void print(const CommandLine& line, Output& output, const json::value& value, Text text) {
+  output.out(line.json ? json::serialize(value) + "\n" : std::string(text()));
+}
+
+/// What a command works with.
 struct Shell {
+  const CommandLine& line;
   Installation& at;
   Output& output;
-  bool as_json;
   std::uint32_t uid;
 
   template <class Text>
   void print(const json::value& value, Text text) const {
-    output.out(as_json ? json::serialize(value) + "\n" : std::string(text()));
+    cli::print(line, output, value, text);
   }
 };
 
@@ -43,7 +52,7 @@ struct Shell {
 Result<identity::Tenant> load_tenant(const Shell& shell, const std::string& name_or_id) {
   if (const auto id = TenantId::parse(name_or_id)) return shell.at.wait(shell.at.tenants->load(*id));
   auto found = PARLEY_TRY(shell.at.wait(shell.at.tenants->find_by_name(name_or_id)));
-  if (!found) return fail(Code::not_found, "no such organisation", name_or_id);
+  if (!found) return fail(Code::not_found, "no such tenant", name_or_id);
   return *std::move(found);
 }
 
@@ -53,7 +62,7 @@ Result<ProjectRef> load_project(const Shell& shell, const std::string& slug) {
   return *std::move(found);
 }
 
-/// Puts an operator's deed on the tenant's trail.
+/// Puts an operator's deed on the tenant's trail, before it is done: what cannot be recorded is not done.
 Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, trail::Object object) {
   return shell.at.wait(
       shell.at.trail->append_now(shell.at.store->tenant(tenant), {.kind = trail::Kind::operation,
@@ -69,7 +78,7 @@ Result<int> run(const Shell& shell, const TenantCreate& command) {
   const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.tenants->create(command.name)));
   PARLEY_TRY(record(shell, tenant.id, "tenant.create", trail::Object("tenant", tenant.id)));
   shell.print(json::object{{"id", tenant.id.to_string()}, {"name", tenant.name}},
-              [&] { return fmt::format("created organisation {} ({})\n", tenant.name, tenant.id.to_string()); });
+              [&] { return fmt::format("created tenant {} ({})\n", tenant.name, tenant.id.to_string()); });
   return 0;
 }
 
@@ -90,6 +99,7 @@ Result<int> run(const Shell& shell, const ProjectCreate& command) {
   identity::NewProject wanted{.name = command.name, .slug = command.slug};
   wanted.visibility = command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
   const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
+  shell.at.projects->forget(project.slug);
   PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("project", project.id)));
   shell.print(json::object{{"id", project.id.to_string()},
                            {"slug", project.slug},
@@ -136,12 +146,16 @@ class ProgressBar {
 
 Result<int> run(const Shell& shell, const Ingest& command) {
   const auto project = PARLEY_TRY(load_project(shell, command.project));
+  for (const auto& path : command.paths) {
+    if (path.string().find("://") != std::string::npos || path.string().find(":/") != std::string::npos)
+      return fail(Code::unsupported, "reading from the web is not offered yet; give files or folders", path.string());
+  }
+  PARLEY_TRY(record(shell, project.tenant, "project.ingest", trail::Object("project", project.project)));
   ProgressBar bar(shell.output);
   const auto report = PARLEY_TRY(shell.at.library->ingest(
       identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project),
       {.paths = command.paths, .base_url = command.base_url},
       [&](const knowledge::IngestProgress& progress) { bar.show(progress.files_done, progress.files_total); }));
-  PARLEY_TRY(record(shell, project.tenant, "project.ingest", trail::Object("project", project.project)));
   json::array skipped;
   for (const auto& file : report.skipped_files) {
     skipped.push_back(json::object{{"path", file.path}, {"reason", file.reason}});
@@ -254,6 +268,9 @@ Result<int> run(const Shell& shell, const Eval& command) {
   const auto project = PARLEY_TRY(load_project(shell, command.project));
   std::ifstream file(command.file, std::ios::binary);
   if (!file) return fail(Code::not_found, "the file of questions cannot be read", command.file.string());
+  std::error_code error;
+  if (std::filesystem::file_size(command.file, error) > eval_file_bytes_max || error)
+    return fail(Code::too_large, "a file of questions has at most 100 MB", command.file.string());
   const std::string lines((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const auto questions = PARLEY_TRY(knowledge::parse_eval_lines(lines));
   const auto report = PARLEY_TRY(shell.at.library->evaluate(
@@ -273,6 +290,8 @@ json::object describe(const identity::KeyRecord& key) {
   for (const auto& info : all_scopes())
     if (key.scopes.contains(info.scope)) scopes.emplace_back(info.name.view());
   object["scopes"] = std::move(scopes);
+  if (key.project) object["project"] = key.project->to_string();
+  if (!key.origins.empty()) object["origins"] = json::array(key.origins.begin(), key.origins.end());
   if (key.revoked_at) object["revoked_at"] = to_rfc3339(*key.revoked_at);
   if (key.last_used_at) object["last_used_at"] = to_rfc3339(*key.last_used_at);
   return object;
@@ -298,8 +317,8 @@ Result<int> run(const Shell& shell, const KeyCreate& command) {
                           .scopes = PARLEY_TRY(parse_scopes(command.scopes)),
                           .origins = command.origins,
                           .lifetime = *lifetime};
+  PARLEY_TRY(record(shell, project.tenant, "key.create", trail::Object("project", project.project)));
   const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->create(std::move(wanted))));
-  PARLEY_TRY(record(shell, project.tenant, "key.create", trail::Object("key", created.record.id)));
   print_created(shell, created);
   return 0;
 }
@@ -339,25 +358,13 @@ Result<int> run(const Shell& shell, const KeyRotate& command) {
   const auto overlap = parse_duration(command.overlap);
   if (!overlap) return fail(Code::invalid_argument, "--overlap takes a time such as 24h");
   const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(id)));
-  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(tenant, id, *overlap)));
   PARLEY_TRY(record(shell, tenant, "key.rotate", trail::Object("key", id)));
+  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(tenant, id, *overlap)));
   print_created(shell, created);
   return 0;
 }
 
-Result<int> run(const Shell& shell, const Routes&) {
-  const auto rows = api::routes_json();
-  std::string text;
-  for (const auto& row : rows) {
-    const auto& r = row.as_object();
-    const auto* scope = r.if_contains("scope");
-    text += fmt::format(
-        "{:<7} {:<36} {}\n", std::string_view(r.at("method").as_string()), std::string_view(r.at("path").as_string()),
-        scope ? std::string(scope->as_string()) : "public: " + std::string(r.at("public_reason").as_string()));
-  }
-  shell.print(rows, [&] { return text; });
-  return 0;
-}
+Result<int> run(const Shell& shell, const Routes&) { return print_routes(shell.line, shell.output); }
 
 Result<int> run(const Shell& shell, const TrailVerify& command) {
   std::optional<crypto::Digest> head;
@@ -366,8 +373,12 @@ Result<int> run(const Shell& shell, const TrailVerify& command) {
     if (!head) return fail(Code::invalid_argument, "--head takes 64 hexadecimal digits");
   }
   std::vector<identity::Tenant> tenants;
-  if (command.tenant.empty()) tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
-  else tenants.push_back(PARLEY_TRY(load_tenant(shell, command.tenant)));
+  if (command.tenant.empty()) {
+    tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
+    // One that is being made or removed has no trail that could be whole.
+    std::erase_if(tenants, [](const auto& tenant) { return tenant.state != identity::TenantState::active; });
+  }
+  if (!command.tenant.empty()) tenants.push_back(PARLEY_TRY(load_tenant(shell, command.tenant)));
 
   json::array rows;
   std::string text;
@@ -438,11 +449,10 @@ Result<int> run(const Shell& shell, const TrailShow& command) {
   return 0;
 }
 
-Result<int> run(const Shell& shell, const MigrateStatus&) {
-  const auto status = PARLEY_TRY(shell.at.store->migration_status());
+Result<int> migrate_status(const CommandLine& line, db::Store& store, Output& output) {
+  const auto status = PARLEY_TRY(store.migration_status());
   json::array rows;
   std::string text;
-  bool complete = true;
   for (const auto& m : status) {
     rows.push_back(json::object{{"database", m.database},
                                 {"number", m.number},
@@ -451,27 +461,40 @@ Result<int> run(const Shell& shell, const MigrateStatus&) {
                                 {"oldest", m.oldest}});
     text += fmt::format("{:<8} {:<28} {:<8} runs with {} and later\n", m.database, m.name,
                         m.applied ? "applied" : "waiting", m.oldest);
-    complete = complete && m.applied;
   }
-  shell.print(json::object{{"complete", complete}, {"migrations", std::move(rows)}}, [&] { return text; });
+  const bool complete = std::ranges::all_of(status, &db::MigrationStatus::applied);
+  print(line, output, json::object{{"complete", complete}, {"migrations", std::move(rows)}}, [&] { return text; });
+  return complete ? 0 : 1;
+}
+
+Result<int> migrate_up(const CommandLine& line, db::Store& store, const server::DataFolder& folder, Output& output) {
+  const auto waiting = PARLEY_TRY(store.migration_status());
+  if (std::ranges::all_of(waiting, &db::MigrationStatus::applied)) {
+    print(line, output, json::object{{"migrated", false}}, [] { return "nothing to do\n"; });
+    return 0;
+  }
+  json::object result{{"migrated", true}};
+  if (store.engine() == db::Engine::sqlite) {
+    const auto copy = folder.path() / "backups" / fmt::format("before-migrate-{}", std::time(nullptr));
+    PARLEY_TRY(server::back_up(store, folder, copy));
+    output.err(fmt::format("backup taken: {}\n", copy.string()));
+    result["backup"] = copy.string();
+  }
+  PARLEY_TRY(store.migrate_all());
+  print(line, output, result, [] { return "migrated\n"; });
   return 0;
+}
+
+Result<int> run(const Shell& shell, const MigrateStatus&) {
+  return migrate_status(shell.line, *shell.at.store, shell.output);
 }
 
 Result<int> run(const Shell& shell, const MigrateUp&) {
-  const auto waiting = PARLEY_TRY(shell.at.store->migration_status());
-  if (std::ranges::all_of(waiting, &db::MigrationStatus::applied)) {
-    shell.print(json::object{{"migrated", false}}, [] { return "nothing to do\n"; });
-    return 0;
-  }
-  const auto copy = PARLEY_TRY(back_up_before_migration(shell.at));
-  shell.output.err(fmt::format("backup taken: {}\n", copy.string()));
-  PARLEY_TRY(shell.at.store->migrate_all());
-  shell.print(json::object{{"migrated", true}, {"backup", copy.string()}}, [] { return "migrated\n"; });
-  return 0;
+  return migrate_up(shell.line, *shell.at.store, shell.at.folder(), shell.output);
 }
 
 Result<int> run(const Shell& shell, const Backup& command) {
-  const auto report = PARLEY_TRY(back_up(shell.at, command.to));
+  const auto report = PARLEY_TRY(server::back_up(*shell.at.store, shell.at.folder(), command.to));
   shell.print(json::object{{"folder", command.to.string()}, {"files", report.files}, {"bytes", report.bytes}}, [&] {
     return fmt::format("backed up {} files, {} bytes, to {}\n", report.files, report.bytes, command.to.string());
   });
@@ -515,16 +538,61 @@ Result<int> run(const Shell&, const Restore&) {
 }  // namespace
 
 int run_command(const CommandLine& line, Installation& installation, Output& output, std::uint32_t uid) {
-  const Shell shell{installation, output, line.json, uid};
+  const Shell shell{line, installation, output, uid};
   const auto status = std::visit([&](const auto& command) { return run(shell, command); }, line.command);
-  if (status) return *status;
-  if (line.json) {
-    output.out(json::serialize(json::object{{"error", status.error().reason().view()},
-                                            {"code", name(status.error().code())},
-                                            {"detail", status.error().operator_detail()}}) +
-               "\n");
+  return status ? *status : print_error(line, output, status.error());
+}
+
+bool is_migrate(const Command& command) {
+  return std::holds_alternative<MigrateStatus>(command) || std::holds_alternative<MigrateUp>(command);
+}
+
+int migrate(const CommandLine& line, db::Store& store, const server::DataFolder& folder, Output& output) {
+  const auto status = std::holds_alternative<MigrateUp>(line.command) ? migrate_up(line, store, folder, output)
+                                                                      : migrate_status(line, store, output);
+  return status ? *status : print_error(line, output, status.error());
+}
+
+int print_routes(const CommandLine& line, Output& output) {
+  const auto rows = api::routes_json();
+  std::string text;
+  for (const auto& row : rows) {
+    const auto& r = row.as_object();
+    const auto* scope = r.if_contains("scope");
+    text += fmt::format(
+        "{:<7} {:<36} {}\n", std::string_view(r.at("method").as_string()), std::string_view(r.at("path").as_string()),
+        scope ? std::string(scope->as_string()) : "public: " + std::string(r.at("public_reason").as_string()));
   }
-  output.err(describe_for_operator(status.error()) + "\n");
+  print(line, output, rows, [&] { return text; });
+  return 0;
+}
+
+int print_restored(const CommandLine& line, Output& output, const server::RestoreReport& report) {
+  print(line, output,
+        json::object{{"ok", true},
+                     {"verified_only", report.tenants == 0},
+                     {"files", report.backup.files},
+                     {"bytes", report.backup.bytes},
+                     {"tenants", report.tenants}},
+        [&] {
+          auto text =
+              fmt::format("{} files, {} bytes, all as they were written\n", report.backup.files, report.backup.bytes);
+          if (report.tenants > 0)
+            text += fmt::format("restored {} tenants into {}; indexes are made again when first used\n", report.tenants,
+                                line.data.string());
+          return text;
+        });
+  return 0;
+}
+
+int print_error(const CommandLine& line, Output& output, const Error& error) {
+  if (line.json) {
+    output.out(
+        json::serialize(json::object{
+            {"error", error.reason().view()}, {"code", name(error.code())}, {"detail", error.operator_detail()}}) +
+        "\n");
+  }
+  output.err(fmt::format("parley: {}\n", describe_for_operator(error)));
   return 1;
 }
 

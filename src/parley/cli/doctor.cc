@@ -52,12 +52,17 @@ Finding migrations_are_applied(server::Installation& at) {
 void examine_tenants(server::Installation& at, std::vector<Finding>& findings) {
   const auto tenants = at.wait(at.tenants->list());
   if (!tenants) {
-    findings.push_back({"organisations can be listed", false, describe_for_operator(tenants.error())});
+    findings.push_back({"tenants can be listed", false, describe_for_operator(tenants.error())});
     return;
   }
   std::int64_t bad_keys = 0, bad_trails = 0;
   std::string first;
   for (const auto& tenant : *tenants) {
+    if (tenant.state != identity::TenantState::active) {
+      findings.push_back(
+          {"every tenant is whole", false, fmt::format("{} is neither made nor removed yet", tenant.name)});
+      continue;
+    }
     if (const auto key = at.wait(at.tenants->load_key(tenant.id)); !key) {
       ++bad_keys;
       if (first.empty()) first = fmt::format("{}: {}", tenant.name, describe_for_operator(key.error()));
@@ -72,15 +77,15 @@ void examine_tenants(server::Installation& at, std::vector<Finding>& findings) {
     }
   }
   findings.push_back(
-      {"data keys open", bad_keys == 0, bad_keys == 0 ? fmt::format("{} organisations", tenants->size()) : first});
+      {"data keys open", bad_keys == 0, bad_keys == 0 ? fmt::format("{} tenants", tenants->size()) : first});
   findings.push_back({"trails are whole", bad_trails == 0, bad_trails == 0 ? "" : first});
 }
 
 }  // namespace
 
 std::vector<Finding> examine(server::Installation& at) {
-  std::vector<Finding> findings{folder_is_private(at.data()), disk_has_room(at.data()), descriptors_suffice(),
-                                migrations_are_applied(at)};
+  std::vector<Finding> findings{folder_is_private(at.folder().path()), disk_has_room(at.folder().path()),
+                                descriptors_suffice(), migrations_are_applied(at)};
   examine_tenants(at, findings);
   return findings;
 }

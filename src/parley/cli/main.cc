@@ -9,10 +9,10 @@
 
 #include <fmt/format.h>
 
-#include "parley/cli/backup.h"
 #include "parley/cli/command_line.h"
 #include "parley/cli/commands.h"
 #include "parley/log/log.h"
+#include "parley/server/backup.h"
 #include "parley/server/serve.h"
 
 namespace parley::cli {
@@ -50,9 +50,29 @@ int run_serve(const CommandLine& line, const Serve& command) {
                         .run_command = run_in_server});
 }
 
-int report(const Error& error) {
-  std::fputs(fmt::format("parley: {}\n", describe_for_operator(error)).c_str(), stderr);
-  return 1;
+/// `parley migrate`: on the store alone, since opening an installation would migrate it.
+int run_migrate(const CommandLine& line, server::Output& output) {
+  auto folder = server::DataFolder::open(line.data, server::Absent::refuse);
+  if (!folder) return print_error(line, output, folder.error());
+  auto store = folder->open_store(db::Migrate::on_request);
+  if (!store) return print_error(line, output, store.error());
+  return migrate(line, **store, *folder, output);
+}
+
+int run_restore(const CommandLine& line, const Restore& command, server::Output& output) {
+  if (command.verify) {
+    const auto report = server::verify_backup(command.from);
+    if (!report) return print_error(line, output, report.error());
+    return print_restored(line, output, {.backup = *report});
+  }
+  const auto report = server::restore_backup(command.from, line.data, ::geteuid());
+  if (!report) return print_error(line, output, report.error());
+  return print_restored(line, output, *report);
+}
+
+/// Commands that make a data folder where there is none; any other would only hide a mistyped name.
+server::Absent absent_folder(const Command& command) {
+  return std::holds_alternative<TenantCreate>(command) ? server::Absent::create : server::Absent::refuse;
 }
 
 }  // namespace
@@ -72,16 +92,20 @@ int run(int argc, char** argv) {
   log::set_sink(log::Sink::standard_error);
   log::set_level(log::Level::warning);
   Terminal terminal;
-  if (const auto* command = std::get_if<Restore>(&line->command)) return restore(*line, *command, terminal);
+  if (const auto* command = std::get_if<Restore>(&line->command)) return run_restore(*line, *command, terminal);
+  if (std::holds_alternative<Routes>(line->command)) return print_routes(*line, terminal);
 
   const server::AdminCommand typed{
       .arguments = arguments, .folder = folder, .is_terminal = terminal.is_terminal(), .uid = ::geteuid()};
   const auto answered = server::call_admin(line->data, typed, terminal);
-  if (!answered) return report(answered.error());
+  if (!answered) return print_error(*line, terminal, answered.error());
   if (*answered) return **answered;
 
-  auto installation = server::Installation::open(line->data);
-  if (!installation) return report(installation.error());
+  if (is_migrate(line->command)) return run_migrate(*line, terminal);
+  auto data = server::DataFolder::open(line->data, absent_folder(line->command));
+  if (!data) return print_error(*line, terminal, data.error());
+  auto installation = server::Installation::open(*std::move(data));
+  if (!installation) return print_error(*line, terminal, installation.error());
   return run_command(*line, **installation, terminal, ::geteuid());
 }
 

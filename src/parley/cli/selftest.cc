@@ -14,7 +14,7 @@ namespace {
 
 std::string why(const auto& result) { return result ? "" : describe_for_operator(result.error()); }
 
-/// Removes an organisation when the test is over, however it ends.
+/// Removes the tenant when the test is over, however it ends.
 struct Temporary {
   server::Installation& at;
   identity::Tenant tenant;
@@ -43,23 +43,23 @@ Result<std::vector<Finding>> selftest_tenancy(server::Installation& at) {
 
   const auto foreign = exists_in(b.tenant.id);
   findings.push_back(
-      {"the same id read from another organisation finds nothing", foreign && !foreign->has_value(), why(foreign)});
+      {"the same id read from another tenant finds nothing", foreign && !foreign->has_value(), why(foreign)});
 
   const auto written = at.store->tenant(b.tenant.id).write_blocking([&](db::TenantWriter& writer) {
     return writer.run("UPDATE projects SET name = 'taken' WHERE id = $1"_sql, project.id);
   });
   const auto after = exists_in(a.tenant.id);
-  findings.push_back({"the same id written from another organisation changes nothing",
+  findings.push_back({"the same id written from another tenant changes nothing",
                       written && *written == 0 && after && *after && (*after)->name == "selftest", why(written)});
 
   const auto unscoped = at.store->control().read_blocking([](db::ControlReader& reader) {
     return reader.find("SELECT id FROM projects LIMIT 1"_sql,
                        [](const db::Row& row) { return std::string(row.text(0)); });
   });
-  findings.push_back({"a query without an organisation fails at the store", !unscoped || !unscoped->has_value(), ""});
+  findings.push_back({"a query without a tenant fails at the store", !unscoped || !unscoped->has_value(), ""});
 
   const auto nobody = exists_in(crypto::random_id<TenantId>(at.random));
-  findings.push_back({"an organisation that does not exist has no tables", !nobody || !nobody->has_value(), ""});
+  findings.push_back({"a tenant that does not exist has no tables", !nobody || !nobody->has_value(), ""});
   return findings;
 }
 

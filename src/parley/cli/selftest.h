@@ -7,7 +7,7 @@
 
 namespace parley::cli {
 
-/// Makes two organisations, tries on the real store to get from one to the other, removes both. Each promise of the
+/// Makes two tenants, tries on the real store to get from one to the other, removes both. Each promise of the
 /// tenancy design is one finding.
 Result<std::vector<Finding>> selftest_tenancy(server::Installation& at);
 

@@ -193,8 +193,13 @@ Async<> KeyStore::flush_last_used() {
     }
     return {};
   };
-  // When a key was last used is a convenience: if it cannot be written now it is written at the next use.
-  co_return co_await control_.write(std::move(work));
+  auto written = co_await control_.write(std::move(work));
+  if (!written) {
+    // Kept for the next time; what was noted meanwhile is newer.
+    const std::scoped_lock lock(used_mutex_);
+    used_.merge(used);
+  }
+  co_return written;
 }
 
 void KeyStore::note_used(KeyId id, Timestamp now) {

@@ -9,32 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "parley/net/descriptor.h"
+
 namespace parley::identity {
 namespace {
 
 // 64 digits and white space; a larger file is not one of ours.
 constexpr std::size_t key_file_bytes_max = 256;
 
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int get() const { return descriptor_; }
-  bool is_open() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
+using net::Descriptor;
 
 std::string because(const std::filesystem::path& path, int error) {
   return path.string() + ": " + std::strerror(error);
 }
 
-Result<crypto::SealKey> read_key(const std::filesystem::path& path, const File& file) {
+Result<crypto::SealKey> read_key(const std::filesystem::path& path, const Descriptor& file) {
   struct stat status{};
   if (::fstat(file.get(), &status) != 0)
     return fail(Code::unavailable, "the master key file cannot be read", because(path, errno));
@@ -72,8 +61,8 @@ Result<void> create_key(const std::filesystem::path& folder, const std::filesyst
                 because(path, error));
   };
   {
-    const File file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file.is_open()) return give_up(errno);
+    const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) return give_up(errno);
     const Secret text = crypto::SealKey::make(random).to_hex();
     std::string_view rest = text.reveal();
     while (!rest.empty()) {
@@ -88,15 +77,16 @@ Result<void> create_key(const std::filesystem::path& folder, const std::filesyst
   if (::link(draft.c_str(), path.c_str()) != 0 && errno != EEXIST) return give_up(errno);
   ::unlink(draft.c_str());
   // Without this the file's name may be gone after a power cut, and with it everything sealed under the key.
-  const File directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open() || ::fsync(directory.get()) != 0)
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0)
     return fail(Code::unavailable, "the folder of the master key cannot be synced", because(folder, errno));
   return {};
 }
 
 }  // namespace
 
-Result<crypto::SealKey> load_or_create_master_key(const std::filesystem::path& folder, crypto::Random& random) {
+Result<crypto::SealKey> load_master_key(const std::filesystem::path& folder, IfMissing if_missing,
+                                        crypto::Random& random) {
   if (const char* text = std::getenv(master_key_variable)) {
     // Set but empty is a mistake in a deployment, not a wish for the file.
     auto key = crypto::SealKey::parse(Secret(text));
@@ -105,11 +95,14 @@ Result<crypto::SealKey> load_or_create_master_key(const std::filesystem::path& f
   }
   const auto path = folder / "master.key";
   for (int attempt = 0;; ++attempt) {
-    const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (file.is_open()) return read_key(path, file);
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (file) return read_key(path, file);
     if (errno == ELOOP) return fail(Code::invalid_argument, "the master key is not a plain file", path.string());
     if (errno != ENOENT || attempt > 0)
       return fail(Code::unavailable, "the master key file cannot be opened", because(path, errno));
+    if (if_missing == IfMissing::refuse)
+      return fail(Code::not_found, "the master key is missing",
+                  std::string("set ") + master_key_variable + " or put back " + path.string());
     PARLEY_TRY(create_key(folder, path, random));
   }
 }

@@ -21,7 +21,7 @@ class MasterKey : public testing::Test {
     std::ofstream(file()) << text;
     ASSERT_EQ(::chmod(file().c_str(), mode), 0);
   }
-  Result<crypto::SealKey> load() const { return load_or_create_master_key(folder.path()); }
+  Result<crypto::SealKey> load() const { return load_master_key(folder.path(), IfMissing::create); }
 
   db::TemporaryFolder folder;
 };
@@ -80,7 +80,14 @@ TEST_F(MasterKey, a_link_or_a_folder_in_its_place_is_refused) {
 }
 
 TEST_F(MasterKey, a_folder_that_is_not_there_is_an_error) {
-  EXPECT_FALSE(load_or_create_master_key(folder.path() / "absent"));
+  EXPECT_FALSE(load_master_key(folder.path() / "absent", IfMissing::create));
+}
+
+TEST_F(MasterKey, a_folder_that_lost_its_key_does_not_get_another) {
+  const auto lost = load_master_key(folder.path(), IfMissing::refuse);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code(), Code::not_found);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "master.key"));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace parley::identity {
 
 Async<std::optional<ProjectRef>> ProjectDirectory::find(std::string slug) {
-  // What cannot be a slug is not looked up; and unknown ones are not remembered, so inventing them fills nothing.
+  // What cannot be a slug is not looked up.
   if (!parse_slug(slug)) co_return std::nullopt;
   {
     const std::scoped_lock lock(mutex_);
@@ -14,21 +14,30 @@ Async<std::optional<ProjectRef>> ProjectDirectory::find(std::string slug) {
   }
   const Timestamp read_at = clock_.now();
   const auto place = PARLEY_CO_TRY(co_await tenants_.find_slug(slug));
-  if (!place) co_return std::nullopt;
-  ProjectRef project{.tenant = place->tenant,
-                     .project = place->project,
-                     .slug = slug,
-                     .visibility = place->visibility == Visibility::public_project ? ProjectRef::Visibility::public_
-                                                                                   : ProjectRef::Visibility::private_};
+  std::optional<ProjectRef> project;
+  if (place) {
+    project =
+        ProjectRef{.tenant = place->tenant,
+                   .project = place->project,
+                   .slug = slug,
+                   .visibility = place->visibility == Visibility::public_project ? ProjectRef::Visibility::public_
+                                                                                 : ProjectRef::Visibility::private_};
+  }
   const std::scoped_lock lock(mutex_);
   if (entries_.size() >= entries_max) entries_.clear();
   entries_.insert_or_assign(std::move(slug), Entry{project, read_at});
   co_return project;
 }
 
+void ProjectDirectory::forget(const std::string& slug) {
+  const std::scoped_lock lock(mutex_);
+  entries_.erase(slug);
+}
+
 void ProjectDirectory::forget(TenantId tenant) {
   const std::scoped_lock lock(mutex_);
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.project.tenant == tenant; });
+  std::erase_if(entries_,
+                [&](const auto& entry) { return entry.second.project && entry.second.project->tenant == tenant; });
 }
 
 }  // namespace parley::identity

@@ -13,7 +13,8 @@
 
 namespace parley::identity {
 
-/// Slug to project, remembered for a few seconds: every request asks. Safe from any thread.
+/// Slug to project, remembered for a few seconds: every request asks. Slugs that lead nowhere are remembered too, or the
+/// time of a second request would tell them from another tenant's. Safe from any thread.
 class ProjectDirectory {
  public:
   ProjectDirectory(TenantStore& tenants, const Clock& clock) : tenants_(tenants), clock_(clock) {}
@@ -21,6 +22,8 @@ class ProjectDirectory {
   /// None for a slug that leads nowhere, of whatever shape.
   Async<std::optional<ProjectRef>> find(std::string slug);
 
+  /// Drops one slug; called when a project of that slug was made here, which may just have been looked for in vain.
+  void forget(const std::string& slug);
   /// Drops a tenant's slugs; called when it or a project of it goes or changes on this node.
   void forget(TenantId tenant);
 
@@ -31,7 +34,7 @@ class ProjectDirectory {
   static constexpr std::size_t entries_max = 16'384;
 
   struct Entry {
-    ProjectRef project;
+    std::optional<ProjectRef> project;  ///< none: there is no such slug
     Timestamp read_at;
   };
   TenantStore& tenants_;

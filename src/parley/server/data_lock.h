@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 
 #include "parley/base/result.h"
@@ -11,8 +12,9 @@ namespace parley::server {
 /// kernel lets go of it when the process ends, however it ends.
 class DataLock {
  public:
-  /// Makes the folder (0700) if it is not there. `conflict` if another process holds it.
-  static Result<DataLock> take(const std::filesystem::path& folder);
+  /// Makes the folder (0700) if it is not there. Waits for up to `patience` while another process holds it, then
+  /// `conflict`.
+  static Result<DataLock> take(const std::filesystem::path& folder, std::chrono::milliseconds patience = {});
 
  private:
   explicit DataLock(net::Descriptor file) : file_(std::move(file)) {}

@@ -26,6 +26,7 @@ Result<ProjectRef> make_project(Installation& at) {
        .suggested_questions = {"How do I ingest a folder of Markdown?", "How do I create an API key?",
                                "What happens when the documents do not hold an answer?", "How do I take a backup?"}});
   PARLEY_TRY(at.wait(at.tenants->create_project(tenant->id, std::move(wanted))));
+  at.projects->forget(slug);
   auto made = PARLEY_TRY(at.wait(at.projects->find(slug)));
   if (!made) return fail(Code::internal, "the demo project was made and cannot be found");
   return *std::move(made);
@@ -49,7 +50,7 @@ Result<void> lay_out(const std::filesystem::path& folder) {
 Result<void> make_demo(Installation& at, const std::function<void(std::string_view)>& say) {
   const auto project = PARLEY_TRY(make_project(at));
   const auto permit = identity::Gate::authorize<knowledge::IngestDocuments>(at.local_operator(::geteuid()), project);
-  const auto folder = at.data() / "demo";
+  const auto folder = at.folder().path() / "demo";
   PARLEY_TRY(lay_out(folder));
   const auto report = PARLEY_TRY(at.library->ingest(permit, {.paths = {folder}, .base_url = {}}, {}));
   if (report.added + report.changed > 0)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -11,7 +10,6 @@
 
 #include "parley/api/recorder.h"
 #include "parley/chat/turns.h"
-#include "parley/crypto/keyring.h"
 #include "parley/db/store.h"
 #include "parley/identity/account_store.h"
 #include "parley/identity/authenticator.h"
@@ -24,8 +22,7 @@
 #include "parley/knowledge/library.h"
 #include "parley/net/clock.h"
 #include "parley/net/workers.h"
-#include "parley/server/config.h"
-#include "parley/server/data_lock.h"
+#include "parley/server/data_folder.h"
 #include "parley/trail/batch.h"
 #include "parley/trail/trail.h"
 
@@ -35,13 +32,13 @@ namespace parley::server {
 /// command stand on one; wiring is here and nowhere else.
 class Installation {
  public:
-  /// Takes the lock, migrates the control database, finishes what a crash left half done. `conflict` if another process
-  /// has the folder open.
-  static Result<std::unique_ptr<Installation>> open(std::filesystem::path data);
+  /// Opens the folder's store, migrating the control database, and finishes what a crash left half done. Errors as for
+  /// `DataFolder`.
+  static Result<std::unique_ptr<Installation>> open(DataFolder folder);
   ~Installation();
 
-  const std::filesystem::path& data() const { return data_; }
-  const Config& config() const { return config_; }
+  const DataFolder& folder() const { return folder_; }
+  const Config& config() const { return folder_.config(); }
 
   /// The proof that the command line of this machine is asking. Whoever calls this holds the folder's lock, or has the
   /// kernel's word (SO_PEERCRED) for the user at the other end of the admin socket.
@@ -58,14 +55,11 @@ class Installation {
 
   // In the order they depend on each other; destroyed in reverse.
  private:
-  std::filesystem::path data_;
-  DataLock lock_;
-  Config config_;
+  DataFolder folder_;
 
  public:
   net::SystemClock clock;
   crypto::Random& random = crypto::system_random();
-  std::unique_ptr<crypto::Keyring> keyring;
   std::unique_ptr<db::Store> store;
 
  private:
@@ -91,7 +85,7 @@ class Installation {
   std::unique_ptr<chat::Turns> turns;
 
  private:
-  Installation(std::filesystem::path data, DataLock lock, Config config);
+  explicit Installation(DataFolder folder) : folder_(std::move(folder)) {}
 
   template <class T>
   static asio::awaitable<void> deliver(Async<T> work, std::shared_ptr<std::promise<Result<T>>> to) {

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 
@@ -37,15 +36,6 @@ sigset_t block_ending_signals() {
   return signals;
 }
 
-/// Open tenants and indexes are bounded by what may be opened; the usual soft limit of 1,024 is for programs that use
-/// select(), which this one does not.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 Result<void> print_welcome(Installation& at, std::string_view scheme, std::string_view address, std::uint16_t port,
                            bool demo) {
   const bool six = address.find(':') != std::string_view::npos;
@@ -69,10 +59,11 @@ Result<void> print_welcome(Installation& at, std::string_view scheme, std::strin
 
 int serve(ServeOptions options) {
   const sigset_t ending = block_ending_signals();
-  raise_descriptor_limit();
   log::set_sink(log::Sink::standard_output);
 
-  auto opened = Installation::open(options.data);
+  auto folder = DataFolder::open(options.data, Absent::create);
+  if (!folder) return give_up(folder.error());
+  auto opened = Installation::open(*std::move(folder));
   if (!opened) return give_up(opened.error());
   Installation& at = **opened;
 

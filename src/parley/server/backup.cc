@@ -1,4 +1,4 @@
-#include "parley/cli/backup.h"
+#include "parley/server/backup.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,9 +15,12 @@
 
 #include "parley/crypto/hash.h"
 #include "parley/identity/master_key.h"
+#include "parley/net/clock.h"
 #include "parley/net/descriptor.h"
+#include "parley/server/data_folder.h"
+#include "parley/trail/trail.h"
 
-namespace parley::cli {
+namespace parley::server {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
@@ -27,6 +30,7 @@ namespace {
 constexpr std::string_view manifest_name = "manifest.json";
 constexpr std::string_view manifest_digest_name = "manifest.sha256";
 constexpr std::string_view config_name = "parley.toml";
+constexpr std::string_view node_name = "node_id";
 constexpr int manifest_format = 1;
 // A million tenants of two files each would be 200 MB of manifest; anything larger is not one.
 constexpr std::uintmax_t manifest_bytes_max = 512U << 20;
@@ -71,10 +75,16 @@ Result<Measured> measure(const fs::path& path) {
   return measured;
 }
 
-std::vector<std::string> files_below(const fs::path& folder) {
+Result<std::vector<std::string>> files_below(const fs::path& folder) {
   std::vector<std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), folder).generic_string());
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    // A link could lead anywhere; a backup of ours has none.
+    if (entry->is_symlink(error)) return fail(Code::data_corrupt, "a backup holds no links", entry->path().string());
+    if (entry->is_regular_file(error)) files.push_back(fs::relative(entry->path(), folder, error).generic_string());
+  }
+  if (error) return fail(Code::unavailable, "the backup's folder cannot be read", error.message());
   std::ranges::sort(files);
   return files;
 }
@@ -89,12 +99,6 @@ bool is_plain_relative(std::string_view name) {
   const fs::path path(name);
   return !name.empty() && path.is_relative() &&
          std::ranges::none_of(path, [](const fs::path& part) { return part == ".." || part == "."; });
-}
-
-std::string hex_of(const crypto::SealKeyId& id) {
-  std::string text;
-  for (const auto byte : id.bytes) text += fmt::format("{:02x}", byte);
-  return text;
 }
 
 Result<json::object> load_manifest(const fs::path& folder) {
@@ -143,19 +147,20 @@ Result<std::vector<ManifestFile>> files_of(const json::object& manifest) {
 
 }  // namespace
 
-Result<BackupReport> back_up(server::Installation& at, const fs::path& folder) {
+Result<BackupReport> back_up(db::Store& store, const DataFolder& from, const fs::path& folder) {
   if (!is_absent_or_empty(folder)) return fail(Code::conflict, "the backup's folder must be empty", folder.string());
-  PARLEY_TRY(at.store->backup_to(folder));
+  PARLEY_TRY(store.backup_to(folder));
   std::error_code error;
   fs::permissions(folder, fs::perms::owner_all, error);
-  if (fs::exists(at.data() / config_name, error)) {
-    std::ifstream config(at.data() / config_name, std::ios::binary);
+  PARLEY_TRY(write_file(folder / node_name, from.node().to_string() + "\n"));
+  if (fs::exists(from.path() / config_name, error)) {
+    std::ifstream config(from.path() / config_name, std::ios::binary);
     PARLEY_TRY(write_file(folder / config_name, std::string(std::istreambuf_iterator<char>(config), {})));
   }
 
   BackupReport report;
   json::array files;
-  for (const auto& name : files_below(folder)) {
+  for (const auto& name : PARLEY_TRY(files_below(folder))) {
     const auto measured = PARLEY_TRY(measure(folder / name));
     files.push_back(json::object{{"name", name}, {"bytes", measured.bytes}, {"sha256", measured.digest}});
     ++report.files;
@@ -163,8 +168,8 @@ Result<BackupReport> back_up(server::Installation& at, const fs::path& folder) {
   }
   const json::object manifest{{"format", manifest_format},
                               {"made_by", PARLEY_VERSION},
-                              {"made_at", to_rfc3339(at.clock.now())},
-                              {"master_key", hex_of(at.keyring->master_id())},
+                              {"made_at", to_rfc3339(net::SystemClock().now())},
+                              {"master_key", to_hex(from.keyring().master_id())},
                               {"files", std::move(files)}};
   const std::string text = json::serialize(manifest);
   PARLEY_TRY(write_file(folder / manifest_name, text));
@@ -172,12 +177,6 @@ Result<BackupReport> back_up(server::Installation& at, const fs::path& folder) {
   PARLEY_TRY(write_file(folder / manifest_digest_name, crypto::sha256(text).hex() + "\n"));
   PARLEY_TRY(sync_path(folder));
   return report;
-}
-
-Result<fs::path> back_up_before_migration(server::Installation& at) {
-  const auto folder = at.data() / "backups" / fmt::format("before-migrate-{}", std::time(nullptr));
-  PARLEY_TRY(back_up(at, folder));
-  return folder;
 }
 
 Result<BackupReport> verify_backup(const fs::path& folder) {
@@ -192,7 +191,7 @@ Result<BackupReport> verify_backup(const fs::path& folder) {
     report.bytes += measured.bytes;
   }
   // A file nobody listed would be restored unchecked, or means that the manifest is not this backup's.
-  if (files_below(folder).size() != files.size() + 2)
+  if (PARLEY_TRY(files_below(folder)).size() != files.size() + 2)
     return fail(Code::data_corrupt, "the backup holds files that its manifest does not list", folder.string());
   return report;
 }
@@ -219,59 +218,60 @@ Result<void> copy_back(const fs::path& from, const fs::path& data) {
 Result<void> require_master_key(const fs::path& from, const fs::path& data) {
   const auto manifest = PARLEY_TRY(load_manifest(from));
   const auto* wanted = manifest.if_contains("master_key");
-  std::error_code error;
-  if (!std::getenv(identity::master_key_variable) && !fs::exists(data / "master.key", error)) {
-    return fail(Code::not_found, "the master key is needed",
-                fmt::format("set {} or put master.key into {}", identity::master_key_variable, data.string()));
-  }
-  const auto key = PARLEY_TRY(identity::load_or_create_master_key(data));
-  if (!wanted || !wanted->is_string() || std::string_view(wanted->get_string()) != hex_of(key.id()))
+  const auto key = PARLEY_TRY(identity::load_master_key(data, identity::IfMissing::refuse));
+  if (!wanted || !wanted->is_string() || std::string_view(wanted->get_string()) != to_hex(key.id()))
     return fail(Code::invalid_argument, "the master key is not the one this backup was made under");
   return {};
 }
 
-Result<std::int64_t> begin_epochs(server::Installation& at, std::uint32_t uid) {
-  std::int64_t count = 0;
-  for (const auto& tenant : PARLEY_TRY(at.wait(at.tenants->list()))) {
-    PARLEY_TRY(at.store->tenant(tenant.id).write_blocking([&](db::TenantWriter& writer) {
-      return at.trail->open_epoch(writer, std::nullopt, trail::Actor::local_user(uid));
+/// Begins a new epoch of every chain, before anything else is written to one.
+Result<std::int64_t> begin_epochs(const DataFolder& folder, std::uint32_t uid) {
+  const auto store = PARLEY_TRY(folder.open_store(db::Migrate::at_opening));
+  const net::SystemClock clock;
+  const trail::Trail trail(trail::NodeId(folder.node()), clock);
+  const auto tenants = PARLEY_TRY(store->tenants());
+  for (const TenantId& tenant : tenants) {
+    PARLEY_TRY(store->tenant(tenant).write_blocking([&](db::TenantWriter& writer) {
+      return trail.open_epoch(writer, std::nullopt, trail::Actor::local_user(uid));
     }));
-    ++count;
   }
-  return count;
-}
-
-Result<std::string> run_restore(const CommandLine& line, const Restore& command) {
-  const auto report = PARLEY_TRY(verify_backup(command.from));
-  const auto checked = fmt::format("{} files, {} bytes, all as they were written\n", report.files, report.bytes);
-  if (command.verify) return checked;
-
-  std::error_code error;
-  if (fs::exists(line.data, error)) {
-    // Only the key may be there beforehand: anything else would be mixed with what is restored.
-    for (const auto& entry : fs::directory_iterator(line.data, error))
-      if (entry.path().filename() != "master.key")
-        return fail(Code::conflict, "the data folder must be empty, but for master.key", line.data.string());
-  }
-  PARLEY_TRY(require_master_key(command.from, line.data));
-  PARLEY_TRY(copy_back(command.from, line.data));
-  const auto installation = PARLEY_TRY(server::Installation::open(line.data));
-  const auto tenants = PARLEY_TRY(begin_epochs(*installation, ::geteuid()));
-  return checked + fmt::format("restored {} organisations into {}; indexes are made again when first used\n", tenants,
-                               line.data.string());
+  return static_cast<std::int64_t>(tenants.size());
 }
 
 }  // namespace
 
-int restore(const CommandLine& line, const Restore& command, server::Output& output) {
-  const auto outcome = run_restore(line, command);
-  if (!outcome) {
-    output.err(fmt::format("parley: {}\n", describe_for_operator(outcome.error())));
-    return 1;
+Result<RestoreReport> restore_backup(const fs::path& from, const fs::path& data, std::uint32_t uid) {
+  RestoreReport report{.backup = PARLEY_TRY(verify_backup(from))};
+  std::error_code error;
+  if (fs::exists(data, error)) {
+    // Only the key may be there beforehand: anything else would be mixed with what is restored.
+    for (const auto& entry : fs::directory_iterator(data, error))
+      if (entry.path().filename() != "master.key")
+        return fail(Code::conflict, "the data folder must be empty, but for master.key", data.string());
   }
-  output.out(line.json ? json::serialize(json::object{{"ok", true}, {"verified_only", command.verify}}) + "\n"
-                       : *outcome);
-  return 0;
+  PARLEY_TRY(require_master_key(from, data));
+
+  // Made beside it under another name, and given its own once everything is there: what `serve` finds is whole.
+  const fs::path draft = data.string() + ".restoring";
+  if (!is_absent_or_empty(draft))
+    return fail(Code::conflict, "an earlier restore was interrupted; remove its folder first", draft.string());
+  fs::create_directories(draft, error);
+  fs::permissions(draft, fs::perms::owner_all, error);
+  if (fs::exists(data / "master.key", error)) {
+    fs::copy_file(data / "master.key", draft / "master.key", error);
+    if (!error) fs::permissions(draft / "master.key", fs::perms::owner_read | fs::perms::owner_write, error);
+  }
+  if (error) return fail(Code::unavailable, "the data folder cannot be made", draft.string() + ": " + error.message());
+  PARLEY_TRY(copy_back(from, draft));
+  {
+    const auto folder = PARLEY_TRY(DataFolder::open(draft, Absent::refuse));
+    report.tenants = PARLEY_TRY(begin_epochs(folder, uid));
+  }
+  fs::remove_all(data, error);
+  fs::rename(draft, data, error);
+  if (error) return fail(Code::unavailable, "the restored folder cannot be put in place", error.message());
+  PARLEY_TRY(sync_path(fs::absolute(data).parent_path()));
+  return report;
 }
 
-}  // namespace parley::cli
+}  // namespace parley::server
