@@ -16,6 +16,7 @@ struct ReadProject {
       .scope = Scope::project_read,
       .cost = Cost::read,
       .own_pages = ActionInfo::OwnPages::may,
+      .public_key = ActionInfo::PublicKey::may,
   };
 };
 
@@ -27,6 +28,7 @@ struct SearchProject {
       .scope = Scope::project_search,
       .cost = Cost::read,
       .own_pages = ActionInfo::OwnPages::may,
+      .public_key = ActionInfo::PublicKey::may,
   };
 };
 
@@ -38,6 +40,7 @@ struct MintVisitor {
       .scope = Scope::chat_create,
       .cost = Cost::mint_visitor,
       .own_pages = ActionInfo::OwnPages::may,
+      .public_key = ActionInfo::PublicKey::may,
   };
 };
 

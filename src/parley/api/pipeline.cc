@@ -115,7 +115,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   const http::RequestHead& head = exchange.head();
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
-  auto caller = co_await services.authenticator.authenticate(head.header("Authorization"));
+  auto caller = co_await services.authenticator.authenticate(head.header("Authorization"), head.header("Origin"));
   if (!caller) {
     progress.settled.rule = "credential_invalid";
     services.trail.count_anonymous_refusal(progress.settled.rule);

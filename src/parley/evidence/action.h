@@ -21,6 +21,9 @@ struct ActionInfo {
 
   /// Whether a public project's own pages may do it without a credential. Only for reading what is public anyway.
   enum class OwnPages : bool { need_credential, may } own_pages = OwnPages::need_credential;
+  /// Whether a key that stands in a page, so is everybody's, may do it itself. What belongs to somebody afterwards
+  /// needs the visitor token that the key is traded for, or all of a page's readers would own each other's.
+  enum class PublicKey : bool { trade_for_visitor, may } public_key = PublicKey::trade_for_visitor;
   /// Does it change anything? Decides whether its trail record must be durable before the effect.
   enum class Effect : bool { reads, writes } effect = Effect::reads;
 };

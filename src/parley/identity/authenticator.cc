@@ -1,6 +1,9 @@
 #include "parley/identity/authenticator.h"
 
+#include <algorithm>
+
 #include "parley/identity/api_key.h"
+#include "parley/identity/origin.h"
 
 namespace parley::identity {
 namespace {
@@ -21,9 +24,17 @@ std::optional<std::string_view> token_in(std::string_view header) {
   return header.substr(blank + 1);
 }
 
+/// Whether a browser says that the request comes from one of the key's sites.
+bool comes_from(const KeyRecord& key, std::optional<std::string_view> origin) {
+  if (!origin) return false;
+  const auto site = parse_origin(*origin);
+  return site && std::ranges::find(key.origins, *site) != key.origins.end();
+}
+
 }  // namespace
 
-Async<Authenticated> Authenticator::authenticate(std::optional<std::string_view> authorization) const {
+Async<Authenticated> Authenticator::authenticate(std::optional<std::string_view> authorization,
+                                                 std::optional<std::string_view> origin) const {
   if (!authorization) co_return Authenticated(Principal{});
   const auto token = token_in(*authorization);
   if (!token) co_return fail(Code::unauthenticated, not_valid, "no Bearer or Api-Key scheme");
@@ -41,6 +52,8 @@ Async<Authenticated> Authenticator::authenticate(std::optional<std::string_view>
     co_return std::unexpected(std::move(found).error());
   }
   const KeyRecord& key = **found;
+  if (key.kind == KeyKind::public_key && !comes_from(key, origin))
+    co_return fail(Code::unauthenticated, not_valid, "a public key, used from a site it is not for");
   co_return Authenticated(
       Principal{.kind = key.kind == KeyKind::secret ? PrincipalKind::secret_key : PrincipalKind::public_key,
                 .id = key.id.uuid(),

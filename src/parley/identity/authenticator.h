@@ -17,8 +17,10 @@ class Authenticator {
 
   /// No header is an anonymous caller. A header that is there must hold: `Bearer TOKEN` or `Api-Key TOKEN` with a key
   /// or visitor token that exists, is not revoked and has not expired; anything else is `unauthenticated`, with one
-  /// reason for all, and never falls back to anonymous. The text lives as long as the request it came with.
-  Async<Authenticated> authenticate(std::optional<std::string_view> authorization) const;
+  /// reason for all, and never falls back to anonymous. A public key holds only in a request that a browser says comes
+  /// from one of the key's sites: `origin` is the Origin header. Both texts live as long as the request they came with.
+  Async<Authenticated> authenticate(std::optional<std::string_view> authorization,
+                                    std::optional<std::string_view> origin) const;
 
  private:
   KeyStore& keys_;

@@ -25,6 +25,7 @@ struct Denied {
 /// | none               | anything else                   | unauthenticated, whether or not the project exists|
 /// | key, visitor       | another tenant's, other project | not_found, as for a project that does not exist   |
 /// | key, visitor       | theirs                          | allowed if the scope is held, else permission_denied |
+/// | public key         | theirs                          | the same, and only what a public key may do itself |
 class Gate {
  public:
   /// `project` is none when the slug is not known: the caller must not be able to tell that from a project of another

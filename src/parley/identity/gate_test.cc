@@ -12,6 +12,13 @@ struct ReadThing {
                                    .cost = Cost::read,
                                    .own_pages = ActionInfo::OwnPages::may};
 };
+struct ReadFromPage {
+  static constexpr ActionInfo info{.name = "thing.show",
+                                   .summary = "for this test",
+                                   .scope = Scope::project_read,
+                                   .cost = Cost::read,
+                                   .public_key = ActionInfo::PublicKey::may};
+};
 struct WriteThing {
   static constexpr ActionInfo info{
       .name = "thing.write", .summary = "for this test", .scope = Scope::chat_create, .cost = Cost::read};
@@ -100,6 +107,13 @@ TEST(Gate, a_caller_whom_no_project_could_allow_does_not_get_to_send_a_body) {
   EXPECT_FALSE(Gate::worth_reading(ReadThing::info, {}, FromOwnPage::no));
   EXPECT_TRUE(Gate::worth_reading(ReadThing::info, {}, FromOwnPage::yes));
   EXPECT_TRUE(Gate::worth_reading(WriteThing::info, key(tenant_a, {}), FromOwnPage::no));
+}
+
+TEST(Gate, a_public_key_does_only_what_public_keys_may) {
+  Principal page = key(tenant_a, ScopeSet::public_keys(), project_a);
+  page.kind = PrincipalKind::public_key;
+  EXPECT_TRUE(Gate::authorize<ReadFromPage>(admitted(page), private_project, FromOwnPage::no));
+  EXPECT_EQ(code_of<WriteThing>(page, private_project), Code::permission_denied);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "parley/knowledge/library.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "parley/text/utf8.h"
 
@@ -71,9 +72,9 @@ class Sink final : public IndexSink {
 }  // namespace
 
 struct Library::OpenIndex {
-  explicit OpenIndex(Index opened) : index(std::move(opened)) {}
-  Index index;
-  std::mutex writing;  ///< one ingestion or catching-up at a time
+  std::mutex opening;
+  std::optional<Index> index;  ///< set once under `opening`, and never unset
+  std::mutex writing;          ///< one ingestion at a time
 };
 
 std::filesystem::path Library::folder_of(TenantId tenant, std::optional<ProjectId> project) const {
@@ -81,39 +82,49 @@ std::filesystem::path Library::folder_of(TenantId tenant, std::optional<ProjectI
   return project ? folder / project->to_string() : folder;
 }
 
-Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
+Library::IndexPtr Library::entry_of(const ProjectRef& project) {
   const std::scoped_lock lock(mutex_);
   if (const auto it = open_.find(project.project); it != open_.end()) {
     recent_.splice(recent_.begin(), recent_, it->second);
     return recent_.front().index;
   }
-  const auto folder = folder_of(project.tenant, project.project);
-  const auto session = store_.tenant(project.tenant);
-  const auto open_current = [&]() -> Result<IndexPtr> {
-    auto index = std::make_shared<OpenIndex>(PARLEY_TRY(Index::open(folder)));
-    Sink sink(index->index);
-    PARLEY_TRY(sync_index(session, project.project, sink));
-    return index;
-  };
-  auto index = open_current();
+  // The least recently used go, but none that is in use: a second object on its folder would meet its write lock.
+  for (auto entry = recent_.end(); recent_.size() >= open_indexes_max && entry != recent_.begin();) {
+    --entry;
+    if (entry->index.use_count() > 1) continue;
+    open_.erase(entry->project);
+    entry = recent_.erase(entry);
+  }
+  recent_.push_front({project.project, project.tenant, std::make_shared<OpenIndex>()});
+  open_.emplace(project.project, recent_.begin());
+  return recent_.front().index;
+}
+
+Result<Index> Library::open_current(const ProjectRef& project) {
+  auto index = PARLEY_TRY(Index::open(folder_of(project.tenant, project.project)));
+  Sink sink(index);
+  PARLEY_TRY(sync_index(store_.tenant(project.tenant), project.project, sink));
+  return index;
+}
+
+Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
+  auto entry = entry_of(project);
+  const std::scoped_lock lock(entry->opening);
+  if (entry->index) return entry;
+  auto index = open_current(project);
   if (!index && index.error().code() == Code::data_corrupt) {
     // Derived, so it is thrown away and made again.
-    PARLEY_TRY(Index::discard(folder));
-    index = open_current();
+    PARLEY_TRY(Index::discard(folder_of(project.tenant, project.project)));
+    index = open_current(project);
   }
   if (!index) return std::unexpected(std::move(index).error());
-  while (recent_.size() >= open_indexes_max) {
-    open_.erase(recent_.back().project);
-    recent_.pop_back();  // searches that are using it keep it until they end
-  }
-  recent_.push_front({project.project, project.tenant, *index});
-  open_.emplace(project.project, recent_.begin());
-  return *std::move(index);
+  entry->index.emplace(*std::move(index));
+  return entry;
 }
 
 Result<SearchResult> Library::find(const ProjectRef& project, std::string_view words, std::size_t limit) {
   const auto index = PARLEY_TRY(open(project));
-  return index->index.search({.text = words, .limit = limit});
+  return index->index->search({.text = words, .limit = limit});
 }
 
 Async<std::vector<Found>> Library::search_in(ProjectRef project, std::string words) {
@@ -141,7 +152,7 @@ Async<Answer> Library::answer_in(ProjectRef project, std::string question) {
 
 Result<EvalReport> Library::evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions) {
   const auto index = PARLEY_TRY(open(project));
-  return knowledge::evaluate(index->index, questions);
+  return knowledge::evaluate(*index->index, questions);
 }
 
 Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, IngestRequest request,
@@ -149,20 +160,28 @@ Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, 
   const ProjectRef& project = permit.project();
   const auto index = PARLEY_TRY(open(project));
   const std::scoped_lock lock(index->writing);
-  Sink sink(index->index);
+  Sink sink(*index->index);
   return knowledge::ingest(store_.tenant(project.tenant), project.project, std::move(request), sink, clock_,
                            std::move(progress));
 }
 
 Result<void> Library::remove(TenantId tenant, std::optional<ProjectId> project) {
+  std::vector<IndexPtr> gone;
   {
     const std::scoped_lock lock(mutex_);
     std::erase_if(recent_, [&](const Entry& entry) {
-      const bool gone = entry.tenant == tenant && (!project || entry.project == *project);
-      if (gone) open_.erase(entry.project);
-      return gone;
+      if (entry.tenant != tenant || (project && entry.project != *project)) return false;
+      open_.erase(entry.project);
+      gone.push_back(entry.index);
+      return true;
     });
   }
+  // Whoever still writes or searches there finishes first. Nobody new comes: the slug is closed by now.
+  for (auto& index : gone) {
+    const std::scoped_lock opening(index->opening);
+    const std::scoped_lock writing(index->writing);
+  }
+  gone.clear();
   return Index::discard(folder_of(tenant, project));
 }
 

@@ -82,6 +82,8 @@ class Library {
   // Each open index holds some ten descriptors and its readers' memory.
   static constexpr std::size_t open_indexes_max = 128;
 
+  /// A project's index, being opened or open. One object per project for as long as anybody uses it, since an index has
+  /// one writer.
   struct OpenIndex;
   using IndexPtr = std::shared_ptr<OpenIndex>;
   struct Entry {
@@ -95,8 +97,11 @@ class Library {
   Result<EvalReport> evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions);
 
   std::filesystem::path folder_of(TenantId tenant, std::optional<ProjectId> project) const;
-  /// The project's index, open and not behind the store. Blocks, so it runs on a worker.
+  /// The project's index, open and not behind the store. Blocks, so it runs on a worker; other projects do not wait for
+  /// one that is being made again.
   Result<IndexPtr> open(const ProjectRef& project);
+  IndexPtr entry_of(const ProjectRef& project);
+  Result<Index> open_current(const ProjectRef& project);
   Result<SearchResult> find(const ProjectRef& project, std::string_view words, std::size_t limit);
 
   db::Store& store_;
