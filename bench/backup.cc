@@ -13,7 +13,7 @@
 #include "bench/inside.h"
 #include "bench/server_process.h"
 #include "parley/chat/chat_store.h"
-#include "parley/cli/backup.h"
+#include "parley/server/backup.h"
 
 namespace parley::bench {
 namespace {
@@ -155,14 +155,14 @@ std::size_t flip_bytes(const fs::path& backup, long flips, std::mt19937_64& rand
     const char changed = static_cast<char>(byte ^ static_cast<char>(1U << (random() % 8)));
     stream.seekp(static_cast<std::streamoff>(at));
     stream.put(changed).flush();
-    if (cli::verify_backup(backup)) {
+    if (server::verify_backup(backup)) {
       remark(fmt::format("not noticed: byte {} of {}", at, file.string()));
       ++unnoticed;
     }
     stream.seekp(static_cast<std::streamoff>(at));
     stream.put(byte).flush();
   }
-  if (!cli::verify_backup(backup)) give_up("the backup is not whole after the flips were undone");
+  if (!server::verify_backup(backup)) give_up("the backup is not whole after the flips were undone");
   return unnoticed;
 }
 

@@ -24,7 +24,7 @@ namespace json = boost::json;
 std::unique_ptr<server::Installation> open_installation(const fs::path& data) {
   log::set_sink(log::Sink::standard_error);
   log::set_level(log::Level::error);
-  return must(server::Installation::open(data), "the data folder does not open");
+  return must(server::Installation::open(data, server::Absent::create), "the data folder does not open");
 }
 
 ProjectRef make_project(server::Installation& at, const std::string& name, const fs::path& documents) {
@@ -111,7 +111,7 @@ std::vector<std::string> check_folder(server::Installation& at) {
     else if (!verified->whole()) wrong.push_back("a trail is damaged: " + tenant.name);
   }
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(at.data() / "tenants", error))
+  for (const auto& entry : fs::directory_iterator(at.folder().path() / "tenants", error))
     if (!known.contains(entry.path().filename().string()))
       wrong.push_back("a folder of no tenant is left: " + entry.path().filename().string());
   return wrong;

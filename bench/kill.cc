@@ -72,7 +72,7 @@ int die_at(const fs::path& data, const std::string& deed, const std::string& ste
     if (done.view() == step) die_now();
     return {};
   };
-  identity::TenantStore tenants(*at->store, *at->keyring, workers, at->clock, at->random, std::move(hooks));
+  identity::TenantStore tenants(*at->store, at->folder().keyring(), workers, at->clock, at->random, std::move(hooks));
   if (deed == "create_tenant") {
     must(at->wait(tenants.create(name)), deed);
     return 1;

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
       parley::log::set_level(parley::log::Level::error);
       // Now and then during the start itself.
       if (round % 8 == 7) power.cut_after(random() % 40 + 1);
-      auto opened = server::Installation::open(data);
+      auto opened = server::Installation::open(data, server::Absent::create);
       if (opened) {
         server::Installation& at = **opened;
         const auto project = at.wait(at.projects->find("power"));

@@ -96,7 +96,7 @@ TestServer::TestServer(std::string_view config) : data_(folder_.path() / "data")
   ::fcntl(log_, F_SETFL, O_APPEND);
   log::set_sink_descriptor(log_);
 
-  installation_ = must(server::Installation::open(data_));
+  installation_ = must(server::Installation::open(data_, server::Absent::create));
   secrets_.push_back(first_line(data_ / "master.key"));
   const auto alpha = must(installation_->wait(installation_->tenants->create("Alpha"))).id;
   const auto beta = must(installation_->wait(installation_->tenants->create("Beta"))).id;
@@ -156,7 +156,7 @@ void TestServer::revoke(const TestProject& project, const TestKey& key) {
 std::string TestServer::make_visitor(const TestProject& project, std::chrono::microseconds age) {
   auto& at = *installation_;
   const ClockAt clock(at.clock.now() - age);
-  const identity::VisitorTokens tokens(at.keyring->derive("visitor tokens"), clock, at.random);
+  const identity::VisitorTokens tokens(at.folder().keyring().derive("visitor tokens"), clock, at.random);
   auto token = tokens.mint(project.ref).token;
   secrets_.push_back(token);
   return token;

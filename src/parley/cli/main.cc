@@ -102,9 +102,7 @@ int run(int argc, char** argv) {
   if (*answered) return **answered;
 
   if (is_migrate(line->command)) return run_migrate(*line, terminal);
-  auto data = server::DataFolder::open(line->data, absent_folder(line->command));
-  if (!data) return print_error(*line, terminal, data.error());
-  auto installation = server::Installation::open(*std::move(data));
+  auto installation = server::Installation::open(line->data, absent_folder(line->command));
   if (!installation) return print_error(*line, terminal, installation.error());
   return run_command(*line, **installation, terminal, ::geteuid());
 }

@@ -22,6 +22,10 @@ Result<std::unique_ptr<Installation>> Installation::open(DataFolder folder) {
   return installation;
 }
 
+Result<std::unique_ptr<Installation>> Installation::open(std::filesystem::path folder, Absent absent) {
+  return open(PARLEY_TRY(DataFolder::open(std::move(folder), absent)));
+}
+
 Result<void> Installation::wire() {
   store = PARLEY_TRY(folder_.open_store(db::Migrate::at_opening));
 

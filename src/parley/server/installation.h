@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -35,6 +36,7 @@ class Installation {
   /// Opens the folder's store, migrating the control database, and finishes what a crash left half done. Errors as for
   /// `DataFolder`.
   static Result<std::unique_ptr<Installation>> open(DataFolder folder);
+  static Result<std::unique_ptr<Installation>> open(std::filesystem::path folder, Absent absent);
   ~Installation();
 
   const DataFolder& folder() const { return folder_; }

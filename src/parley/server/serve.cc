@@ -61,9 +61,7 @@ int serve(ServeOptions options) {
   const sigset_t ending = block_ending_signals();
   log::set_sink(log::Sink::standard_output);
 
-  auto folder = DataFolder::open(options.data, Absent::create);
-  if (!folder) return give_up(folder.error());
-  auto opened = Installation::open(*std::move(folder));
+  auto opened = Installation::open(options.data, Absent::create);
   if (!opened) return give_up(opened.error());
   Installation& at = **opened;
 

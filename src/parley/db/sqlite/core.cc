@@ -462,6 +462,12 @@ Result<void> Core::create_tenant(TenantId id) {
       options.create = ConnectionOptions::Create::yes;
       const auto connection = PARLEY_TRY(Connection::open(temporary, options));
       PARLEY_TRY(migrate(*connection, migrations_.tenant, migrations_.program_version));
+      // Closing would copy the log into the file as well, but keeps to itself that it failed: on a full disk half a
+      // file would become every later tenant's.
+      bool copied = false;
+      const Statements::OnRow read = [&](const Row& row) { return copied = row.integer(0) == 0; };
+      PARLEY_TRY(connection->execute("PRAGMA wal_checkpoint(TRUNCATE)", {}, &read));
+      if (!copied) return fail(Code::unavailable, "the database cannot be used now", "a new tenant's log is in use");
     }
     new_tenant_bytes_ = PARLEY_TRY(load_file(temporary));
   }
