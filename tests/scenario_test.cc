@@ -241,6 +241,11 @@ TEST_F(Scenarios, search_and_project_answer_in_the_shape_clients_know) {
        {"results"},
        {},
        reads},
+      {"a NUL in the words", {.path = "/api/v1/projects/alpha-closed/search/?q=a%00b", .headers = {key.header()}}, 400},
+      {"a NUL in the slug", {.path = "/api/v1/projects/alpha%00closed/", .headers = {key.header()}}, 404},
+      {"a slug that is no UTF-8", {.path = "/api/v1/projects/%ff%fe/", .headers = {key.header()}}, 404},
+      {"a slug with a quote", {.path = "/api/v1/projects/'%20OR%201=1--/", .headers = {key.header()}}, 404},
+      {"a long slug", {.path = "/api/v1/projects/" + std::string(4'000, 'a') + "/", .headers = {key.header()}}, 404},
       {"another project", {.path = "/api/v1/projects/beta-closed/search/?q=turbine", .headers = {key.header()}}, 404},
   });
 }
@@ -470,6 +475,8 @@ TEST_F(Scenarios, a_body_that_is_not_as_declared_is_refused) {
       {"an empty message", post(type, R"({"message":"","project_slug":"alpha-closed"})"), 400},
       {"no slug", post(type, R"({"message":"x"})"), 404},
       {"a slug that is a number", post(type, R"({"message":"x","project_slug":1})"), 404},
+      {"a slug with a NUL", post(type, R"({"message":"x","project_slug":"a\u0000b"})"), 404},
+      {"a long slug", post(type, R"({"message":"x","project_slug":")" + std::string(50'000, 'a') + R"("})"), 404},
       {"a chat that is no id", post(type, with(R"(,"chat_uuid":"1")")), 400, {"chat_uuid: must be a UUID"}},
       {"a message too long",
        post(type, R"({"project_slug":"alpha-closed","message":")" + std::string(1001, 'a') + R"("})"),

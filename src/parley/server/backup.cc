@@ -108,10 +108,13 @@ Result<json::object> load_manifest(const fs::path& folder) {
   if (error || size > manifest_bytes_max) return fail(Code::data_corrupt, "the backup has no manifest", path.string());
   std::ifstream file(path, std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::ifstream digest_file(folder / manifest_digest_name);
-  std::string digest;
-  std::getline(digest_file, digest);
-  if (crypto::sha256(text).hex() != digest)
+  // The whole file, to the byte, like everything else in a backup.
+  const std::string wanted = crypto::sha256(text).hex() + "\n";
+  std::ifstream digest_file(folder / manifest_digest_name, std::ios::binary);
+  std::string digest(wanted.size() + 1, '\0');
+  digest_file.read(digest.data(), static_cast<std::streamsize>(digest.size()));
+  digest.resize(static_cast<std::size_t>(digest_file.gcount()));
+  if (digest != wanted)
     return fail(Code::data_corrupt, "the backup's manifest is not what was written", path.string());
   boost::system::error_code parse_error;
   auto value = json::parse(text, parse_error);
