@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <regex>
 #include <set>
 
 #include <fmt/format.h>
@@ -46,6 +45,18 @@ class ClockAt final : public Clock {
  private:
   Timestamp at_;
 };
+
+/// Anything of a key's or a visitor token's shape, whoever made it.
+bool has_credential(std::string_view text) {
+  for (const auto& [prefix, length] : {std::pair<std::string_view, std::size_t>{"sk_1", 38}, {"pk_1", 38}, {"vt_", 60}})
+    for (auto at = text.find(prefix); at != std::string_view::npos; at = text.find(prefix, at + 1)) {
+      const auto rest = text.substr(at + prefix.size(), length);
+      const bool token = std::ranges::all_of(
+          rest, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_'; });
+      if (rest.size() == length && token) return true;
+    }
+  return false;
+}
 
 std::string first_line(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -184,8 +195,7 @@ std::vector<std::string> TestServer::problems_of(const HttpAnswer& answer, const
   // A new token may be told to whoever asked for it, and nothing else may.
   problems = secrets_in(whole);
   if (!expected.issues_token) {
-    static const std::regex any_token("(sk_1|pk_1)[0-9A-Za-z]{38}|vt_[0-9A-Za-z_-]{60,}");
-    if (std::regex_search(whole, any_token)) problems.emplace_back("holds something that looks like a credential");
+    if (has_credential(whole)) problems.emplace_back("holds something that looks like a credential");
   }
   for (const auto& project : projects_) {
     if (std::ranges::find(expected.readable, project.slug()) != expected.readable.end()) continue;
@@ -264,11 +274,12 @@ std::vector<std::string> TestServer::stop_and_find_leaks() {
 }
 
 std::string blanked(const HttpAnswer& answer) {
-  static const std::regex date("\r\nDate: [^\r]*");
   std::string text = answer.head + "\r\n\r\n" + answer.body;
   if (const auto id = answer.header("X-Request-Id"); id && !id->empty())
     for (std::size_t at = 0; (at = text.find(*id, at)) != std::string::npos;) text.replace(at, id->size(), "(id)");
-  return std::regex_replace(text, date, "");
+  if (const auto date = text.find("\r\nDate: "); date != std::string::npos)
+    text.erase(date, text.find("\r\n", date + 2) - date);
+  return text;
 }
 
 }  // namespace parley::testing
