@@ -168,7 +168,7 @@ std::string TestServer::make_visitor(const TestProject& project, std::chrono::mi
   auto& at = *installation_;
   const ClockAt clock(at.clock.now() - age);
   const identity::VisitorTokens tokens(at.folder().keyring().derive("visitor tokens"), clock, at.random);
-  auto token = tokens.mint(project.ref).token;
+  auto token = tokens.mint(project.ref, ScopeSet::public_keys()).token;
   secrets_.push_back(token);
   return token;
 }

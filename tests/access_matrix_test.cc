@@ -118,7 +118,9 @@ class AccessMatrix : public ::testing::Test {
                target.ref.visibility == ProjectRef::Visibility::public_;
       case Standing::worthless:
       case Standing::elsewhere: return false;
-      case Standing::here: return caller.scopes.contains(route.action->scope);
+      case Standing::here:
+        if (caller.name.starts_with("visitor") && route.action->visitors != ActionInfo::Visitors::may) return false;
+        return caller.scopes.contains(route.action->scope);
     }
     return false;
   }

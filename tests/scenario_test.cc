@@ -625,7 +625,7 @@ TEST(SetUpScenarios, the_first_administrator_is_made_once) {
   more.body->insert(1, R"("role":"owner",)");
   EXPECT_EQ(send(more).status, 400);
   auto large = call(token, password);
-  large.body = R"({"token":")" + std::string(9'000, 'a') + R"("})";
+  large.body = R"({"token":")" + std::string(17'000, 'a') + R"("})";
   EXPECT_EQ(send(large).status, 413);
 
   // No stranger's attempt has made an organisation.

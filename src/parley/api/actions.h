@@ -41,6 +41,7 @@ struct MintVisitor {
       .cost = Cost::mint_visitor,
       .own_pages = ActionInfo::OwnPages::may,
       .public_key = ActionInfo::PublicKey::may,
+      .visitors = ActionInfo::Visitors::may_not,
   };
 };
 

@@ -4,6 +4,7 @@
 #include "parley/api/actions.h"
 #include "parley/api/openapi.h"
 #include "parley/api/pages.h"
+#include "parley/api/recorder.h"
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/chat/turns.h"
@@ -96,7 +97,9 @@ Async<Reply> SendMessage::handle(Services& services, Context context, Authorized
 }
 
 Async<Reply> CreateVisitor::handle(Services& services, Context, Authorized<Permission> permit, Validated<Input>) {
-  const auto minted = services.visitor_tokens.mint(permit.project());
+  // A page of ours that asks without a credential stands for a public project, so for what a public key may hold.
+  const ScopeSet scopes = permit.who().kind == PrincipalKind::anonymous ? ScopeSet::public_keys() : permit.who().scopes;
+  const auto minted = services.visitor_tokens.mint(permit.project(), scopes);
   co_return Reply::json(201, json::object{{"token", minted.token},
                                           {"expires_in", minted.expires_in.count()},
                                           {"visitor", minted.visitor.to_string()}});
@@ -169,6 +172,7 @@ Async<Reply> set_up(Services& services, Context context, std::string body) {
   const auto made =
       PARLEY_CO_TRY(co_await services.set_up.run(Secret(std::move(input.token)), std::move(input.organisation),
                                                  std::move(input.email), Secret(std::move(input.password))));
+  PARLEY_CO_TRY(co_await services.trail.set_up(context.request, made.tenant, made.account));
   co_return Reply::json(201, json::object{{"account", made.account.to_string()}, {"tenant", made.tenant.to_string()}});
 }
 

@@ -217,7 +217,9 @@ namespace detail {
 
 asio::awaitable<Error> refuse(Services& services, const Context& context, const ActionInfo& action, Principal who,
                               identity::Denied denied) {
-  if (who.tenant) {
+  // Visitors and public keys are whoever opens a page: a record each would let anybody fill a tenant's trail.
+  const bool known = who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::local_user;
+  if (known) {
     const auto recorded = co_await services.trail.refused(context.request, who, action.name, denied.rule);
     if (!recorded) co_return recorded.error();
   } else {

@@ -24,6 +24,17 @@ Async<void> Recorder::refused(RequestId request, Principal who, Literal action, 
   co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
 }
 
+Async<void> Recorder::set_up(RequestId request, TenantId tenant, AccountId account) {
+  const trail::Entry record{.kind = trail::Kind::operation,
+                            .actor = trail::Actor::account(account),
+                            .action = "account.set_up",
+                            .object = trail::Object("tenant", tenant),
+                            .decision = trail::Decision::allowed,
+                            .rule = "setup_token",
+                            .request = request};
+  co_return co_await trail_.append_now(store_.tenant(tenant), record);
+}
+
 Async<void> Recorder::note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision) {
   if (!who.tenant) {
     if (decision == trail::Decision::refused) refusals_.count(rule);

@@ -20,6 +20,9 @@ class Recorder {
   /// Somebody known looked at something, or met a limit: too many for a sync each, so at most a second late.
   Async<void> note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision);
 
+  /// The first organisation and its administrator were made.
+  Async<void> set_up(RequestId request, TenantId tenant, AccountId account);
+
   /// Nobody known was told no: counted by the minute.
   void count_anonymous_refusal(Literal rule) { refusals_.count(rule); }
 

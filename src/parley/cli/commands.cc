@@ -29,10 +29,28 @@ using server::Output;
 // The whole file is read at once; the largest public sets of questions have a tenth of this.
 constexpr std::uintmax_t eval_file_bytes_max = 100'000'000;
 
+/// Text for a terminal: names and documents may hold control characters, which would be commands to it.
+std::string printable(std::string_view text) {
+  std::string safe;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c1) {
+      safe += '?';
+      ++i;
+    } else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F) {
+      safe += '?';
+    } else {
+      safe += text[i];
+    }
+  }
+  return safe;
+}
+
 /// Shows a result in one of its two forms.
 template <class Text>
 void print(const CommandLine& line, Output& output, const json::value& value, Text text) {
-  output.out(line.json ? json::serialize(value) + "\n" : std::string(text()));
+  output.out(line.json ? json::serialize(value) + "\n" : printable(text()));
 }
 
 /// What a command works with.
@@ -98,9 +116,10 @@ Result<int> run(const Shell& shell, const ProjectCreate& command) {
   const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
   identity::NewProject wanted{.name = command.name, .slug = command.slug};
   wanted.visibility = command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
+  // Who wanted it; that it was made is recorded with the making.
+  PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("tenant", tenant.id)));
   const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
   shell.at.projects->forget(project.slug);
-  PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("project", project.id)));
   shell.print(json::object{{"id", project.id.to_string()},
                            {"slug", project.slug},
                            {"name", project.name},
@@ -592,7 +611,7 @@ int print_error(const CommandLine& line, Output& output, const Error& error) {
             {"error", error.reason().view()}, {"code", name(error.code())}, {"detail", error.operator_detail()}}) +
         "\n");
   }
-  output.err(fmt::format("parley: {}\n", describe_for_operator(error)));
+  output.err(printable(fmt::format("parley: {}\n", describe_for_operator(error))));
   return 1;
 }
 

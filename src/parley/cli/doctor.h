@@ -7,7 +7,8 @@
 
 namespace parley::cli {
 
-/// Looks at what an operator would be asked about when something is wrong. Changes nothing by itself; opening the installation may have finished what a crash left.
+/// Looks at what an operator would be asked about when something is wrong. Changes nothing by itself;
+/// opening the installation may have finished what a crash left.
 std::vector<Finding> examine(server::Installation& at);
 
 }  // namespace parley::cli

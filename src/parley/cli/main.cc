@@ -1,5 +1,6 @@
 #include "parley/cli/main.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -78,6 +79,8 @@ server::Absent absent_folder(const Command& command) {
 }  // namespace
 
 int run(int argc, char** argv) {
+  // Everything this program makes is its user's alone: databases, keys, sockets, backups.
+  ::umask(0077);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::error_code error;
   const auto folder = std::filesystem::current_path(error);

@@ -24,6 +24,9 @@ struct ActionInfo {
   /// Whether a key that stands in a page, so is everybody's, may do it itself. What belongs to somebody afterwards
   /// needs the visitor token that the key is traded for, or all of a page's readers would own each other's.
   enum class PublicKey : bool { trade_for_visitor, may } public_key = PublicKey::trade_for_visitor;
+  /// Whether a visitor may do it. Not what makes visitors: a token could renew itself for ever, past the end of the key
+  /// that vouched for it.
+  enum class Visitors : bool { may_not, may } visitors = Visitors::may;
   /// Does it change anything? Decides whether its trail record must be durable before the effect.
   enum class Effect : bool { reads, writes } effect = Effect::reads;
 };

@@ -12,8 +12,7 @@
 
 namespace parley {
 
-/// What a credential may be used for. The numbers are bits of a `ScopeSet` and never leave the program: tables and wire
-/// formats carry the names.
+/// What a credential may be used for. The numbers are bits of a `ScopeSet`; tables and wire formats carry the names.
 enum class Scope : std::uint8_t {
   project_read,
   project_search,
@@ -55,6 +54,16 @@ class ScopeSet {
   constexpr bool contains_all(ScopeSet other) const { return (other.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr bool operator==(const ScopeSet&) const = default;
+  /// What both hold.
+  constexpr ScopeSet operator&(ScopeSet other) const { return from_bits(bits_ & other.bits_); }
+
+  /// For tokens that this installation signs and reads itself; tables and wire formats carry names.
+  constexpr std::uint64_t bits() const { return bits_; }
+  static constexpr ScopeSet from_bits(std::uint64_t bits) {
+    ScopeSet set;
+    set.bits_ = bits;
+    return set;
+  }
 
   /// Names joined by commas in the order of the enumeration; `parse_scopes` reads it back.
   std::string to_string() const;

@@ -175,6 +175,12 @@ Async<> AccountStore::require_setup_token(Secret token) {
   co_return co_await control_.read(std::move(look));
 }
 
+Async<> AccountStore::check_candidate(std::string email, Secret password) {
+  const auto folded = PARLEY_CO_TRY(parse_email(email));
+  auto work = [&] { return check_password_strength(password, folded); };
+  co_return co_await hasher_.run(std::move(work));
+}
+
 Async<Account> AccountStore::create_first_administrator(Secret token, std::string email, Secret password,
                                                         TenantId tenant) {
   const auto digest = token_digest(token);

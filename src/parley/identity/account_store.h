@@ -58,6 +58,9 @@ class AccountStore {
   /// `unauthenticated` for a token that is unknown, used or expired (alike); `conflict` once any account exists.
   Async<> require_setup_token(Secret token);
 
+  /// Whether an account could be made of these: `invalid_argument` for what is no address or too weak a password.
+  Async<> check_candidate(std::string email, Secret password);
+
   /// Uses up the token and makes the account, administrator of `tenant`, in one transaction. `unauthenticated` for a
   /// token that is unknown, used or expired (alike); `conflict` once any account exists. The token survives a refused
   /// password.

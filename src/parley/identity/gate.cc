@@ -39,6 +39,8 @@ std::expected<Literal, Denied> Gate::decide(const ActionInfo& action, const Prin
         Denied{Error(Code::permission_denied, "the credential does not hold this scope").about(name(action.scope)),
                "scope_missing"});
   }
+  if (who.kind == PrincipalKind::visitor && action.visitors != ActionInfo::Visitors::may)
+    return deny(Code::permission_denied, "a visitor cannot vouch for visitors", "visitor_renewal");
   if (who.kind == PrincipalKind::public_key && action.public_key != ActionInfo::PublicKey::may)
     return deny(Code::permission_denied, "a public key is traded for a visitor token first", "visitor_needed");
   return "scope_held";

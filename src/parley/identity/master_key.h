@@ -10,8 +10,8 @@ namespace parley::identity {
 
 inline constexpr const char* master_key_variable = "PARLEY_MASTER_KEY";
 
-/// What to do where there is no master key yet. Only a folder that never held data may get one: made later, a second key
-/// would seal what the first cannot open, and the other way round.
+/// What to do where there is no master key yet. Only a folder that never held data may get one: made later, a second
+/// key would seal what the first cannot open, and the other way round.
 enum class IfMissing { refuse, create };
 
 /// The installation's master key: from the environment variable PARLEY_MASTER_KEY (64 hexadecimal digits or base64),

@@ -13,8 +13,8 @@
 
 namespace parley::identity {
 
-/// Slug to project, remembered for a few seconds: every request asks. Slugs that lead nowhere are remembered too, or the
-/// time of a second request would tell them from another tenant's. Safe from any thread.
+/// Slug to project, remembered for a few seconds: every request asks. Slugs that lead nowhere are remembered too, or
+/// the time of a second request would tell them from another tenant's. Safe from any thread.
 class ProjectDirectory {
  public:
   ProjectDirectory(TenantStore& tenants, const Clock& clock) : tenants_(tenants), clock_(clock) {}

@@ -9,8 +9,9 @@
 namespace parley::identity {
 namespace {
 
-// version 1 | visitor 16 | tenant 16 | project 16 | expires at, micros, big-endian 8 | HMAC-SHA-256 32
-constexpr std::size_t payload_bytes = 1 + 16 + 16 + 16 + 8;
+// version 1 | visitor 16 | tenant 16 | project 16 | scopes 8 | expires at, micros 8 | HMAC-SHA-256 32; numbers
+// big-endian
+constexpr std::size_t payload_bytes = 1 + 16 + 16 + 16 + 8 + 8;
 constexpr std::size_t token_bytes = payload_bytes + 32;
 constexpr char version = 1;
 
@@ -24,9 +25,19 @@ Uuid uuid_at(std::string_view bytes, std::size_t offset) {
   return Uuid(out);
 }
 
+void append(std::string& to, std::uint64_t number) {
+  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift & 0xff);
+}
+
+std::uint64_t number_at(std::string_view bytes, std::size_t offset) {
+  std::uint64_t number = 0;
+  for (const char c : bytes.substr(offset, 8)) number = number << 8 | static_cast<unsigned char>(c);
+  return number;
+}
+
 }  // namespace
 
-VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project) const {
+VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project, ScopeSet scopes) const {
   const Uuid visitor = crypto::random_uuid(*random_);
   const Timestamp expires = clock_->now() + visitor_token_life;
   std::string payload;
@@ -35,7 +46,8 @@ VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project) const {
   payload += bytes_of(visitor);
   payload += bytes_of(project.tenant.uuid());
   payload += bytes_of(project.project.uuid());
-  for (int shift = 56; shift >= 0; shift -= 8) payload += static_cast<char>(expires.micros >> shift & 0xff);
+  append(payload, (scopes & ScopeSet::public_keys()).bits());
+  append(payload, static_cast<std::uint64_t>(expires.micros));
   payload += crypto::hmac_sha256(key_.secret(), payload).view();
   return {std::string(visitor_token_prefix) +
               text::to_base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}),
@@ -53,15 +65,12 @@ Result<Principal> VisitorTokens::verify(std::string_view token) const {
   const std::string_view bytes(reinterpret_cast<const char*>(raw->data()), raw->size());
   const auto mac = crypto::hmac_sha256(key_.secret(), bytes.substr(0, payload_bytes));
   if (!crypto::equal_constant_time(mac.view(), bytes.substr(payload_bytes))) return refuse();
-  std::int64_t expires = 0;
-  for (std::size_t i = payload_bytes - 8; i < payload_bytes; ++i)
-    expires = expires << 8 | static_cast<unsigned char>(bytes[i]);
-  if (clock_->now().micros >= expires) return refuse();
+  if (clock_->now().micros >= static_cast<std::int64_t>(number_at(bytes, 57))) return refuse();
   return Principal{.kind = PrincipalKind::visitor,
                    .id = uuid_at(bytes, 1),
                    .tenant = TenantId(uuid_at(bytes, 17)),
                    .project = ProjectId(uuid_at(bytes, 33)),
-                   .scopes = ScopeSet::public_keys()};
+                   .scopes = ScopeSet::from_bits(number_at(bytes, 49))};
 }
 
 }  // namespace parley::identity

@@ -33,7 +33,9 @@ class VisitorTokens {
     Uuid visitor;
     std::chrono::seconds expires_in;
   };
-  Minted mint(const ProjectRef& project) const;
+  /// `scopes`: what the minter holds; the visitor gets of them what a public key may hold, never more than whoever
+  /// vouched for it.
+  Minted mint(const ProjectRef& project, ScopeSet scopes) const;
 
   /// `unauthenticated` for anything that is not one of ours, was changed, or has expired; one answer for all three.
   Result<Principal> verify(std::string_view token) const;

@@ -21,7 +21,7 @@ class VisitorTokenTest : public testing::Test {
 };
 
 TEST_F(VisitorTokenTest, says_who_and_which_project_until_it_expires) {
-  const auto minted = tokens_.mint(project_);
+  const auto minted = tokens_.mint(project_, ScopeSet::all());
   const auto who = tokens_.verify(minted.token);
   ASSERT_TRUE(who);
   EXPECT_EQ(who->kind, PrincipalKind::visitor);
@@ -36,7 +36,7 @@ TEST_F(VisitorTokenTest, says_who_and_which_project_until_it_expires) {
 }
 
 TEST_F(VisitorTokenTest, any_changed_character_is_refused) {
-  const std::string token = tokens_.mint(project_).token;
+  const std::string token = tokens_.mint(project_, ScopeSet::all()).token;
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
@@ -50,7 +50,13 @@ TEST_F(VisitorTokenTest, any_changed_character_is_refused) {
 
 TEST_F(VisitorTokenTest, another_installations_token_is_refused) {
   const VisitorTokens others(crypto::SealKey::make(), clock_, crypto::system_random());
-  EXPECT_FALSE(tokens_.verify(others.mint(project_).token));
+  EXPECT_FALSE(tokens_.verify(others.mint(project_, ScopeSet::all()).token));
+}
+
+TEST_F(VisitorTokenTest, holds_no_scope_that_whoever_vouched_for_it_does_not_hold) {
+  const auto who = tokens_.verify(tokens_.mint(project_, {Scope::chat_create, Scope::project_sync}).token);
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->scopes, (ScopeSet{Scope::chat_create}));
 }
 
 }  // namespace

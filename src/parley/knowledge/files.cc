@@ -69,6 +69,14 @@ void walk(const fs::path& folder, const std::string& prefix, const fs::path& roo
         continue;
       }
       if (fs::is_directory(file, broken)) continue;
+      // By its target's own name: a link must not bring in what would be passed over where it lies.
+      const auto below = file.lexically_relative(root);
+      const bool hidden =
+          std::ranges::any_of(below, [](const fs::path& part) { return part.string().starts_with('.'); });
+      if (hidden || !find_format(file.filename().string())) {
+        found.skipped.push_back({path, "link leads to a file that is not taken"});
+        continue;
+      }
     } else if (!fs::is_regular_file(status)) {
       found.skipped.push_back({path, "not an ordinary file"});
       continue;

@@ -299,7 +299,16 @@ bool is_base_url(std::string_view text) {
 }
 
 std::string citation_url(std::string_view base_url, std::string_view path, std::string_view address) {
-  if (base_url.empty()) return std::string(path);
+  if (base_url.empty()) {
+    // A relative address whose first part has a colon would be read as a scheme, "javascript:" for one.
+    const auto slash = path.find('/');
+    std::string url;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      if (path[i] == ':' && i < slash) url += "%3A";
+      else url += path[i];
+    }
+    return url;
+  }
   // A page's own word is taken where it can only be a place on the web: never another scheme.
   if (has_scheme(address) && is_base_url(address)) return std::string(address);
   std::string url(base_url);

@@ -31,7 +31,7 @@ class Workers {
 
   asio::thread_pool::executor_type executor() { return pool_.get_executor(); }
 
-  /// Runs `work` (returns Result<T>, throws nothing) on a worker and resumes the caller on its own executor.
+  /// Runs `work` (returns Result<T>) on a worker and resumes the caller on its own executor.
   ///   `auto hits = PARLEY_CO_TRY(co_await workers.run([&] { return index.search(query); }));`
   /// What `work` captures by reference must outlive the await; the caller's own frame does.
   template <class Work>
@@ -41,7 +41,7 @@ class Workers {
         co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::unique_ptr<Value>)>(
             [this](auto handler, Work job) {
               asio::post(pool_, [handler = std::move(handler), job = std::move(job)]() mutable {
-                auto done = std::make_unique<Value>(job());
+                auto done = std::make_unique<Value>(guarded(job));
                 auto executor = asio::get_associated_executor(handler);
                 asio::post(executor, [handler = std::move(handler), done = std::move(done)]() mutable {
                   std::move(handler)(std::move(done));
@@ -53,6 +53,16 @@ class Workers {
   }
 
  private:
+  /// An exception that leaves a worker's job ends the program; memory that ran out there is this one request's failure.
+  template <class Work>
+  static std::invoke_result_t<Work> guarded(Work& job) {
+    try {
+      return job();
+    } catch (const std::exception& error) {
+      return fail(Code::internal, "an unforeseen failure", error.what());
+    }
+  }
+
   asio::thread_pool pool_;
 };
 

@@ -21,6 +21,7 @@
 
 #include "parley/log/log.h"
 #include "parley/net/descriptor.h"
+#include "parley/text/utf8.h"
 
 namespace parley::server {
 namespace {
@@ -95,7 +96,8 @@ class LineReader {
 
 class SocketOutput final : public Output {
  public:
-  SocketOutput(int fd, bool is_terminal) : fd_(fd), is_terminal_(is_terminal) {}
+  SocketOutput(int fd, bool is_terminal, const std::atomic<bool>& stopping)
+      : fd_(fd), is_terminal_(is_terminal), stopping_(stopping) {}
 
   void out(std::string_view text) override { send("out", text); }
   void err(std::string_view text) override { send("err", text); }
@@ -103,21 +105,24 @@ class SocketOutput final : public Output {
   bool cancelled() const override {
     // The other side sends nothing after its command, so anything readable is its end.
     pollfd entry{.fd = fd_, .events = POLLRDHUP, .revents = 0};
-    return gone_ || (::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+    return gone_ || stopping_ || (::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
   }
   void exit(int status) { gone_ = !send_all(fd_, json::serialize(json::object{{"exit", status}}) + "\n"); }
 
  private:
   void send(std::string_view channel, std::string_view text) {
-    while (!text.empty() && !gone_) {
-      const auto piece = text.substr(0, frame_bytes_max);
+    // JSON carries UTF-8 alone: a file's name may be anything, and a cut must not fall into a character.
+    const std::string valid = text::replace_invalid_utf8(text);
+    for (std::string_view rest = valid; !rest.empty() && !gone_;) {
+      const auto piece = text::truncate_to_bytes(rest, frame_bytes_max);
       gone_ = !send_all(fd_, json::serialize(json::object{{channel, piece}}) + "\n");
-      text.remove_prefix(piece.size());
+      rest.remove_prefix(piece.size());
     }
   }
 
   int fd_;
   bool is_terminal_;
+  const std::atomic<bool>& stopping_;
   bool gone_ = false;
 };
 
@@ -155,7 +160,7 @@ class Listener final : public AdminSocket {
     stopping_ = true;
     (void)!::write(wake_write_.get(), "x", 1);
     thread_.join();
-    // Commands end by themselves or when their caller leaves; a stopping server does not cut one short.
+    // Commands end by themselves, or at the next point where they ask whether to go on.
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [&] { return running_ == 0; });
     std::error_code error;
@@ -171,6 +176,8 @@ class Listener final : public AdminSocket {
       if (stopping_) return;
       Descriptor client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (client) start(std::move(client));
+      // Out of descriptors: the caller stays in the queue, and asking again at once would only burn a core.
+      else if (errno == EMFILE || errno == ENFILE) (void)::poll(&entries[1], 1, 250);
     }
   }
 
@@ -185,7 +192,7 @@ class Listener final : public AdminSocket {
     {
       const std::scoped_lock lock(mutex_);
       if (running_ >= commands_at_once_max) {
-        SocketOutput output(client.get(), false);
+        SocketOutput output(client.get(), false, stopping_);
         output.err("too many commands are running on this server; try again\n");
         output.exit(1);
         return;
@@ -207,12 +214,21 @@ class Listener final : public AdminSocket {
     // Whoever connects and says nothing must not hold one of the few places.
     const timeval patience{.tv_sec = 5, .tv_usec = 0};
     ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    // Nor may a stopped terminal hold up a command, and with it a stopping server.
+    ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const auto line = LineReader(client.get(), command_bytes_max).next();
     auto command = line ? parse_command(*line) : std::nullopt;
     if (!command) return;
     command->uid = uid;
-    SocketOutput output(client.get(), command->is_terminal);
-    output.exit(handler_(*command, output));
+    SocketOutput output(client.get(), command->is_terminal, stopping_);
+    try {
+      output.exit(handler_(*command, output));
+    } catch (const std::exception& error) {
+      // A command that fails in a way nobody thought of must not take the server with it.
+      log::write(log::Level::error, "command_failed", {log::Field::operator_text("detail", error.what())});
+      output.err("the command failed; the server's log says why\n");
+      output.exit(1);
+    }
   }
 
   std::filesystem::path path_;
@@ -235,11 +251,14 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::listen(const std::filesystem::
   // One left by a process that was killed; whoever holds the data folder's lock is the only one who may be here.
   std::error_code ignored;
   std::filesystem::remove(data / "admin.sock", ignored);
-  // Before bind, so that there is no moment at which others could connect.
-  const mode_t before = ::umask(0177);
+  // Its mode comes from the process's umask, which `main` sets to 0077: there is no moment at which others could
+  // connect.
   const int bound = ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  ::umask(before);
   if (bound != 0 || ::listen(socket.get(), 8) != 0) return system_error("the admin socket cannot be bound");
+  std::error_code error;
+  std::filesystem::permissions(data / "admin.sock",
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, error);
+  if (error) return fail(Code::unavailable, "the admin socket cannot be made private", error.message());
   int wake[2];
   if (::pipe2(wake, O_CLOEXEC) != 0) return system_error("the admin socket cannot be made");
   std::unique_ptr<AdminSocket> listener = std::make_unique<Listener>(

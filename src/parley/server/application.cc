@@ -1,5 +1,7 @@
 #include "parley/server/application.h"
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -66,6 +68,16 @@ class Application::Housekeeping {
 
 namespace {
 
+/// As many connections as descriptors leave room for: silent ones must not take those that stores and indexes need.
+std::size_t connections_that_fit() {
+  // 512 open tenants of five, 128 indexes of ten, and some for logs, certificates, backups and commands.
+  constexpr std::size_t reserved = 512 * 5 + 128 * 10 + 256;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const auto allowed = static_cast<std::size_t>(limit.rlim_cur);
+  return std::min(http::ServerOptions().connections_max, allowed > 2 * reserved ? allowed - reserved : allowed / 2);
+}
+
 std::uint64_t random_word(crypto::Random& random) {
   std::array<std::uint8_t, 8> bytes{};
   random.fill(bytes);
@@ -109,7 +121,8 @@ Result<std::unique_ptr<Application>> Application::start(Installation& at, Applic
        .port = options.port,
        .threads = at.config().threads != 0 ? at.config().threads : cores,
        .tls_cert = options.tls_cert,
-       .tls_key = options.tls_key},
+       .tls_key = options.tls_key,
+       .connections_max = connections_that_fit()},
       [&self](http::Exchange& exchange) { return api::serve(self.services_, exchange); },
       [&self](int status) { return self.outlet_.refusal(status); }));
   self.readiness_->set(true);

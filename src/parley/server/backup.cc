@@ -1,6 +1,7 @@
 #include "parley/server/backup.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,9 +90,20 @@ Result<std::vector<std::string>> files_below(const fs::path& folder) {
   return files;
 }
 
-bool is_absent_or_empty(const fs::path& folder) {
+/// Makes the folder for this user alone, or takes an empty one of theirs: in somebody else's they could read what is
+/// written, or put something in its place.
+Result<void> claim(const fs::path& folder) {
   std::error_code error;
-  return !fs::exists(folder, error) || fs::is_empty(folder, error);
+  fs::create_directories(folder.parent_path(), error);
+  if (::mkdir(folder.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return disk_error("the backup's folder cannot be made", folder);
+  struct stat info{};
+  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid())
+    return fail(Code::permission_denied, "the backup's folder belongs to somebody else", folder.string());
+  if (!fs::is_empty(folder, error) || error)
+    return fail(Code::conflict, "the backup's folder must be empty", folder.string());
+  if (::chmod(folder.c_str(), 0700) != 0) return disk_error("the backup's folder cannot be made private", folder);
+  return {};
 }
 
 /// A path from a manifest may only lead below the backup's own folder.
@@ -114,8 +126,7 @@ Result<json::object> load_manifest(const fs::path& folder) {
   std::string digest(wanted.size() + 1, '\0');
   digest_file.read(digest.data(), static_cast<std::streamsize>(digest.size()));
   digest.resize(static_cast<std::size_t>(digest_file.gcount()));
-  if (digest != wanted)
-    return fail(Code::data_corrupt, "the backup's manifest is not what was written", path.string());
+  if (digest != wanted) return fail(Code::data_corrupt, "the backup's manifest is not what was written", path.string());
   boost::system::error_code parse_error;
   auto value = json::parse(text, parse_error);
   if (parse_error || !value.is_object())
@@ -151,10 +162,9 @@ Result<std::vector<ManifestFile>> files_of(const json::object& manifest) {
 }  // namespace
 
 Result<BackupReport> back_up(db::Store& store, const DataFolder& from, const fs::path& folder) {
-  if (!is_absent_or_empty(folder)) return fail(Code::conflict, "the backup's folder must be empty", folder.string());
+  PARLEY_TRY(claim(folder));
   PARLEY_TRY(store.backup_to(folder));
   std::error_code error;
-  fs::permissions(folder, fs::perms::owner_all, error);
   PARLEY_TRY(write_file(folder / node_name, from.node().to_string() + "\n"));
   if (fs::exists(from.path() / config_name, error)) {
     std::ifstream config(from.path() / config_name, std::ios::binary);
@@ -245,20 +255,19 @@ Result<std::int64_t> begin_epochs(const DataFolder& folder, std::uint32_t uid) {
 
 Result<RestoreReport> restore_backup(const fs::path& from, const fs::path& data, std::uint32_t uid) {
   RestoreReport report{.backup = PARLEY_TRY(verify_backup(from))};
+  const auto lock = PARLEY_TRY(DataLock::take(data));
   std::error_code error;
-  if (fs::exists(data, error)) {
-    // Only the key may be there beforehand: anything else would be mixed with what is restored.
-    for (const auto& entry : fs::directory_iterator(data, error))
-      if (entry.path().filename() != "master.key")
-        return fail(Code::conflict, "the data folder must be empty, but for master.key", data.string());
-  }
+  // Only the key may be there beforehand: anything else would be mixed with what is restored.
+  for (const auto& entry : fs::directory_iterator(data, error))
+    if (entry.path().filename() != "master.key" && entry.path().filename() != "lock")
+      return fail(Code::conflict, "the data folder must be empty, but for master.key", data.string());
   PARLEY_TRY(require_master_key(from, data));
 
-  // Made beside it under another name, and given its own once everything is there: what `serve` finds is whole.
-  const fs::path draft = data.string() + ".restoring";
-  if (!is_absent_or_empty(draft))
-    return fail(Code::conflict, "an earlier restore was interrupted; remove its folder first", draft.string());
+  // Made in a folder of its own first, and moved up once everything is there. The node id goes last: without it and
+  // control.db no command takes the folder for one with data.
+  const fs::path draft = data / "restoring";
   fs::create_directories(draft, error);
+  fs::permissions(data, fs::perms::owner_all, error);
   fs::permissions(draft, fs::perms::owner_all, error);
   if (fs::exists(data / "master.key", error)) {
     fs::copy_file(data / "master.key", draft / "master.key", error);
@@ -270,10 +279,21 @@ Result<RestoreReport> restore_backup(const fs::path& from, const fs::path& data,
     const auto folder = PARLEY_TRY(DataFolder::open(draft, Absent::refuse));
     report.tenants = PARLEY_TRY(begin_epochs(folder, uid));
   }
-  fs::remove_all(data, error);
-  fs::rename(draft, data, error);
-  if (error) return fail(Code::unavailable, "the restored folder cannot be put in place", error.message());
-  PARLEY_TRY(sync_path(fs::absolute(data).parent_path()));
+  std::vector<fs::path> made;
+  for (const auto& entry : fs::directory_iterator(draft, error)) {
+    const auto name = entry.path().filename();
+    if (name != "master.key" && name != "lock") made.push_back(name);
+  }
+  std::ranges::sort(made, {}, [](const fs::path& name) {
+    return name == node_name ? 2 : name == "control.db" ? 1 : 0;
+  });
+  for (const auto& name : made) {
+    if (error) break;
+    fs::rename(draft / name, data / name, error);
+  }
+  if (!error) fs::remove_all(draft, error);
+  if (error) return fail(Code::unavailable, "the restored files cannot be put in place", error.message());
+  PARLEY_TRY(sync_path(data));
   return report;
 }
 

@@ -42,6 +42,19 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// A new installation begins in a folder with nothing of anybody else's in it.
+Result<void> require_empty(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return {};
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto name = entry.path().filename();
+    if (name != "parley.toml" && name != "master.key" && name != "lock")
+      return fail(Code::conflict, "this folder holds other things than Parley's data", entry.path().string());
+  }
+  if (error) return fail(Code::unavailable, "the data folder cannot be read", folder.string() + ": " + error.message());
+  return {};
+}
+
 }  // namespace
 
 std::string to_hex(const crypto::SealKeyId& id) {
@@ -58,7 +71,11 @@ Result<DataFolder> DataFolder::open(fs::path path, Absent absent) {
     return fail(Code::not_found,
                 "there is no Parley data in this folder; `parley serve` or `parley tenant create` makes it",
                 path.string());
+  if (!has_data) PARLEY_TRY(require_empty(path));
   auto lock = PARLEY_TRY(DataLock::take(path, patience));
+  // Others on the machine have no business in it: keys, chats and indexes are here.
+  fs::permissions(path, fs::perms::owner_all, error);
+  if (error) return fail(Code::unavailable, "the data folder cannot be made private", path.string());
   auto config = PARLEY_TRY(load_config(path / "parley.toml"));
   raise_descriptor_limit();
 

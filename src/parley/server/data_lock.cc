@@ -16,8 +16,6 @@ Result<DataLock> DataLock::take(const std::filesystem::path& folder, std::chrono
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return fail(Code::unavailable, "the data folder cannot be made", folder.string() + ": " + error.message());
-  // Others on the machine have no business in it: keys, chats and indexes are here.
-  std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   const auto file = folder / "lock";
   net::Descriptor opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!opened)

@@ -12,7 +12,7 @@ namespace parley::server {
 /// kernel lets go of it when the process ends, however it ends.
 class DataLock {
  public:
-  /// Makes the folder (0700) if it is not there. Waits for up to `patience` while another process holds it, then
+  /// Makes the folder if it is not there. Waits for up to `patience` while another process holds it, then
   /// `conflict`.
   static Result<DataLock> take(const std::filesystem::path& folder, std::chrono::milliseconds patience = {});
 

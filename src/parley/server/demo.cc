@@ -16,8 +16,13 @@ constexpr std::string_view demo_tenant = "Demo";
 
 Result<ProjectRef> make_project(Installation& at) {
   const std::string slug(demo_slug);
-  if (auto found = PARLEY_TRY(at.wait(at.projects->find(slug)))) return *std::move(found);
   auto tenant = PARLEY_TRY(at.wait(at.tenants->find_by_name(std::string(demo_tenant))));
+  if (auto found = PARLEY_TRY(at.wait(at.projects->find(slug)))) {
+    // Somebody else's project of that name is theirs; the demo must not write into it.
+    if (!tenant || found->tenant != tenant->id)
+      return fail(Code::conflict, "another tenant has a project with the demo's slug; serve without --demo", slug);
+    return *std::move(found);
+  }
   if (!tenant) tenant = PARLEY_TRY(at.wait(at.tenants->create(std::string(demo_tenant))));
   identity::NewProject wanted{.name = "Parley documentation", .slug = slug};
   wanted.visibility = identity::Visibility::public_project;

@@ -49,6 +49,19 @@ Result<void> Installation::wire() {
     door->forget(tenant);
     keys->forget_tenant(tenant);
   };
+  // In the transaction that makes or removes the project: the one is not without the other.
+  hooks.within = [this](db::TenantWriter& writer, identity::ProjectChange change, ProjectId project) -> Result<void> {
+    const Literal action = change == identity::ProjectChange::created ? Literal("project.created")  //
+                                                                      : Literal("project.removed");
+    PARLEY_TRY(trail->append(writer, {.kind = trail::Kind::write,
+                                      .actor = trail::Actor::program(),
+                                      .action = action,
+                                      .object = trail::Object("project", project),
+                                      .decision = trail::Decision::allowed,
+                                      .rule = "intent",
+                                      .request = {}}));
+    return {};
+  };
   tenants =
       std::make_unique<identity::TenantStore>(*store, folder_.keyring(), *background_, clock, random, std::move(hooks));
   projects = std::make_unique<identity::ProjectDirectory>(*tenants, clock);
