@@ -81,12 +81,31 @@ std::filesystem::path Library::folder_of(TenantId tenant, std::optional<ProjectI
   return project ? folder / project->to_string() : folder;
 }
 
-Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
+std::shared_ptr<Library::Slot> Library::slot_of(const ProjectRef& project) {
   const std::scoped_lock lock(mutex_);
   if (const auto it = open_.find(project.project); it != open_.end()) {
     recent_.splice(recent_.begin(), recent_, it->second);
-    return recent_.front().index;
+    return recent_.front().slot;
   }
+  // The least recently used first, but none that is being opened or searched: a folder has one Index at a time. Where
+  // all are in use there are more for a while.
+  for (auto it = recent_.end(); recent_.size() >= open_indexes_max && it != recent_.begin();) {
+    --it;
+    const auto slot = it->slot;  // outlives the lock on it
+    const std::unique_lock opening(slot->opening, std::try_to_lock);
+    if (!opening || slot.use_count() > 2 || slot->index.use_count() > 1) continue;
+    open_.erase(it->project);
+    it = recent_.erase(it);
+  }
+  recent_.push_front({project.project, project.tenant, std::make_shared<Slot>()});
+  open_.emplace(project.project, recent_.begin());
+  return recent_.front().slot;
+}
+
+Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
+  const auto slot = slot_of(project);
+  const std::scoped_lock lock(slot->opening);
+  if (slot->index) return slot->index;
   const auto folder = folder_of(project.tenant, project.project);
   const auto session = store_.tenant(project.tenant);
   const auto open_current = [&]() -> Result<IndexPtr> {
@@ -102,12 +121,7 @@ Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
     index = open_current();
   }
   if (!index) return std::unexpected(std::move(index).error());
-  while (recent_.size() >= open_indexes_max) {
-    open_.erase(recent_.back().project);
-    recent_.pop_back();  // searches that are using it keep it until they end
-  }
-  recent_.push_front({project.project, project.tenant, *index});
-  open_.emplace(project.project, recent_.begin());
+  slot->index = *index;
   return *std::move(index);
 }
 
@@ -155,13 +169,22 @@ Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, 
 }
 
 Result<void> Library::remove(TenantId tenant, std::optional<ProjectId> project) {
+  std::vector<std::shared_ptr<Slot>> closing;
   {
     const std::scoped_lock lock(mutex_);
     std::erase_if(recent_, [&](const Entry& entry) {
       const bool gone = entry.tenant == tenant && (!project || entry.project == *project);
-      if (gone) open_.erase(entry.project);
+      if (gone) {
+        closing.push_back(entry.slot);
+        open_.erase(entry.project);
+      }
       return gone;
     });
+  }
+  for (const auto& slot : closing) {
+    // Waits for an opening that has begun: it must not write into the folder behind the removal.
+    const std::scoped_lock lock(slot->opening);
+    slot->index.reset();
   }
   return Index::discard(folder_of(tenant, project));
 }

@@ -84,10 +84,16 @@ class Library {
 
   struct OpenIndex;
   using IndexPtr = std::shared_ptr<OpenIndex>;
+  /// A project's place among the open ones. Its own lock is held while its index is opened, so that nobody waits for
+  /// another project's disk.
+  struct Slot {
+    std::mutex opening;
+    IndexPtr index;  ///< guarded by `opening`
+  };
   struct Entry {
     ProjectId project;
     TenantId tenant;
-    IndexPtr index;
+    std::shared_ptr<Slot> slot;
   };
 
   Async<std::vector<Found>> search_in(ProjectRef project, std::string words);
@@ -97,6 +103,7 @@ class Library {
   std::filesystem::path folder_of(TenantId tenant, std::optional<ProjectId> project) const;
   /// The project's index, open and not behind the store. Blocks, so it runs on a worker.
   Result<IndexPtr> open(const ProjectRef& project);
+  std::shared_ptr<Slot> slot_of(const ProjectRef& project);
   Result<SearchResult> find(const ProjectRef& project, std::string_view words, std::size_t limit);
 
   db::Store& store_;
