@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
       power.make_default();
       parley::log::set_level(parley::log::Level::error);
       // Now and then during the start itself.
-      if (round % 8 == 7) power.cut_after(random() % 40 + 1);
+      if (round % 8 == 7) power.cut_after(random() % 10 + 1);
       auto opened = server::Installation::open(data, server::Absent::create);
       if (opened) {
         server::Installation& at = **opened;

@@ -175,14 +175,6 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
     bool number = false;
     bool time = false;
   };
-  // Most words of a passage are none of the question's. What makes two hashes equal, or of one root, is the same upper
-  // half, so a bit for each upper half of the question tells those words apart without a look at every term.
-  constexpr std::uint32_t halves = 1024;
-  std::array<std::uint64_t, halves / 64> known{};
-  for (std::size_t t = 0; t < terms; ++t) {
-    const std::uint32_t half = (found.terms[t].hash >> 16) % halves;
-    known[half / 64] |= std::uint64_t{1} << half % 64;
-  }
   const auto match = [&](std::string_view text) {
     Matched m;
     std::array<std::uint32_t, terms_max> last{};
@@ -194,9 +186,7 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
       if (token.word->stop) continue;
       ++position;
       bool ours = false;
-      const std::uint32_t half = (token.word->hash >> 16) % halves;
-      const bool maybe_ours = (known[half / 64] >> half % 64 & 1) != 0;
-      for (std::size_t t = 0; maybe_ours && t < terms; ++t) {
+      for (std::size_t t = 0; t < terms; ++t) {
         const std::uint32_t hash = found.terms[t].hash;
         if (hash == token.word->hash) {
           ours = true;
@@ -211,8 +201,6 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
       if (ours || token.part) continue;
       if (m.new_words < 0xffff) ++m.new_words;
       if (token.capitalized && i > 0) m.name = true;
-      // Only what the question asks for is looked for.
-      if (evidence.asks != Asks::time && evidence.asks != Asks::number) continue;
       const auto& stem = token.word->stem;
       if (!stem.empty() && stem[0] >= '0' && stem[0] <= '9') {
         m.number = true;
