@@ -390,10 +390,12 @@ struct Index::State {
   std::string language;
   std::string format;
 
-  std::mutex writing;  // guards the three below
+  std::mutex writing;  // guards what is below, to the next
   std::optional<Xapian::WritableDatabase> writer;
   std::optional<Analyzer> writer_analyzer;
-  std::size_t pending = 0;  // passages since postings were last written out
+  std::size_t pending = 0;                // passages since postings were last written out
+  std::vector<Xapian::termcount> counts;  // by Word::place, 0 between passages
+  std::vector<const Word*> counted;       // those of this passage, as they came
 
   mutable std::mutex pool;  // guards the two below
   mutable std::vector<std::unique_ptr<Reader>> idle;
@@ -509,20 +511,24 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
   Xapian::Document entry;
   std::string stream;
   std::size_t streamed = 0;
-  std::unordered_map<std::string, Xapian::termcount, TextHash, std::equal_to<>> counts;
-  const auto add_text = [&](std::string_view text, Xapian::termcount wdf, bool with_stop_words) {
-    for (const auto& token : writer_analyzer->analyze(text)) {
+  if (!counted.empty()) counts.assign(counts.size(), 0);  // what stopped half-way
+  counted.clear();
+  // Words are counted in a table by their place in the analyzer's cache: no text is hashed or copied for it.
+  const auto add_text = [&](std::string_view text, Xapian::termcount wdf, bool with_stop_words,
+                            Analyzer::Earlier earlier = Analyzer::Earlier::kept) {
+    for (const auto& token : writer_analyzer->analyze(text, earlier)) {
       if (token.starts_sentence && streamed != 0 && streamed < stream_words_max) put_word(stream, sentence_mark);
       if (token.word->stop && !with_stop_words) continue;
-      const auto found = counts.find(std::string_view(token.word->stem));
-      if (found == counts.end()) counts.emplace(token.word->stem, wdf);
-      else found->second += wdf;
+      if (token.word->place >= counts.size()) counts.resize(token.word->place + std::size_t{1'000});
+      auto& count = counts[token.word->place];
+      if (count == 0) counted.push_back(token.word);
+      count += wdf;
       if (streamed++ < stream_words_max) put_word(stream, token.word->hash);
     }
   };
   put_word(stream, hash_of_stem(document.path));
   // Titles are short, so their function words cost nothing, and a title may be made of them.
-  add_text(document.title, title_wdf, true);
+  add_text(document.title, title_wdf, true, Analyzer::Earlier::may_go);
   for (const auto& heading : passage.headings) {
     if (heading == document.title) continue;
     add_text(heading, heading_wdf, true);
@@ -532,9 +538,11 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
     add_text(block.text, 1, false);
     put_word(stream, sentence_mark);
   }
-  for (const auto& [stem, count] : counts) {
-    if (!stem.empty()) entry.add_term(stem, count);
-  }
+  // Words of one stem add up.
+  for (const Word* word : counted)
+    if (const auto count = std::exchange(counts[word->place], 0); !word->stem.empty())
+      entry.add_term(word->stem, count);
+  counted.clear();
   entry.add_boolean_term(document_term(document.path));
   for (std::size_t slash = document.path.find('/'); slash != std::string::npos;
        slash = document.path.find('/', slash + 1)) {
