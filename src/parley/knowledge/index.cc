@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -30,6 +32,16 @@ constexpr const char* revision_key = "revision";
 // than all of our own work on a passage, and again whenever it is read.
 constexpr Xapian::valueno stream_slot = 0;
 constexpr Xapian::valueno record_slot = 1;
+
+// Xapian compresses each passage's list of words on its own, a tenth of the time of an ingestion to save a twentieth of
+// the index. From which size on is a field of its version file for each table, and no call sets it: so a new, empty
+// index has that one byte changed. What is already there stays readable either way, every entry says whether it is
+// compressed. Where the file is not as Xapian 1.4 writes it nothing is changed.
+constexpr std::string_view version_file_magic = "\x0f\x0dXapian Glass";
+constexpr std::size_t version_file_skipped = 2 + 16;  // format number, UUID
+constexpr int term_list_table = 2;                    // after postings and document data
+constexpr char compress_from_bytes = 18;              // what Xapian sets
+constexpr char compress_never = 0;
 
 // Xapian keeps pending postings in trees of single nodes. Past this many passages they no longer fit the processor's
 // cache and each word costs several times as much.
@@ -112,6 +124,7 @@ class Reading {
     return good_ ? n : 0;
   }
   bool good() const { return good_; }
+  std::size_t left() const { return rest_.size(); }
   bool finished() const { return good_ && rest_.empty(); }
 
  private:
@@ -159,6 +172,30 @@ void put_word(std::string& stream, std::uint32_t hash) {
   char bytes[sizeof hash];
   std::memcpy(bytes, &hash, sizeof hash);
   stream.append(bytes, sizeof bytes);
+}
+
+/// In a folder where a Xapian database was created and nothing stored: see `version_file_magic`.
+void leave_term_lists_uncompressed(const std::filesystem::path& folder) {
+  std::fstream file(folder / "iamglass", std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file || !bytes.starts_with(version_file_magic)) return;
+  const auto start = version_file_magic.size() + version_file_skipped;
+  if (bytes.size() < start) return;
+  Reading in(std::string_view(bytes).substr(start));
+  (void)in.number();  // revision
+  for (int table = 0; table <= term_list_table; ++table) {
+    for (int field = 0; field < 4; ++field) (void)in.number();  // root, level, entries, block size
+    const auto at = bytes.size() - in.left();
+    if (!in.good() || at >= bytes.size()) return;
+    if (table == term_list_table) {
+      if (bytes[at] != compress_from_bytes) return;
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put(compress_never);
+      return;
+    }
+    (void)in.number();
+    (void)in.text();  // free list
+  }
 }
 
 /// Turns what Xapian throws into an Error. Called inside a catch block.
@@ -353,10 +390,12 @@ struct Index::State {
   std::string language;
   std::string format;
 
-  std::mutex writing;  // guards the three below
+  std::mutex writing;  // guards what is below, to the next
   std::optional<Xapian::WritableDatabase> writer;
   std::optional<Analyzer> writer_analyzer;
-  std::size_t pending = 0;  // passages since postings were last written out
+  std::size_t pending = 0;                // passages since postings were last written out
+  std::vector<Xapian::termcount> counts;  // by Word::place, 0 between passages
+  std::vector<const Word*> counted;       // those of this passage, as they came
 
   mutable std::mutex pool;  // guards the two below
   mutable std::vector<std::unique_ptr<Reader>> idle;
@@ -382,6 +421,11 @@ struct Index::State {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) return fail(Code::storage_full, "the search index folder cannot be made", error.message());
+    if (!existed) {
+      // Closed again, so that opening reads what is changed there.
+      Xapian::WritableDatabase(folder.string(), Xapian::DB_CREATE).close();
+      leave_term_lists_uncompressed(folder);
+    }
     writer.emplace(folder.string(), Xapian::DB_CREATE_OR_OPEN);
     const bool fresh = !existed || (writer->get_doccount() == 0 && writer->get_metadata(format_key).empty());
     if (!fresh) PARLEY_TRY(check_format(*writer));
@@ -467,20 +511,24 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
   Xapian::Document entry;
   std::string stream;
   std::size_t streamed = 0;
-  std::unordered_map<std::string, Xapian::termcount, TextHash, std::equal_to<>> counts;
-  const auto add_text = [&](std::string_view text, Xapian::termcount wdf, bool with_stop_words) {
-    for (const auto& token : writer_analyzer->analyze(text)) {
+  if (!counted.empty()) counts.assign(counts.size(), 0);  // what stopped half-way
+  counted.clear();
+  // Words are counted in a table by their place in the analyzer's cache: no text is hashed or copied for it.
+  const auto add_text = [&](std::string_view text, Xapian::termcount wdf, bool with_stop_words,
+                            Analyzer::Earlier earlier = Analyzer::Earlier::kept) {
+    for (const auto& token : writer_analyzer->analyze(text, earlier)) {
       if (token.starts_sentence && streamed != 0 && streamed < stream_words_max) put_word(stream, sentence_mark);
       if (token.word->stop && !with_stop_words) continue;
-      const auto found = counts.find(std::string_view(token.word->stem));
-      if (found == counts.end()) counts.emplace(token.word->stem, wdf);
-      else found->second += wdf;
+      if (token.word->place >= counts.size()) counts.resize(token.word->place + std::size_t{1'000});
+      auto& count = counts[token.word->place];
+      if (count == 0) counted.push_back(token.word);
+      count += wdf;
       if (streamed++ < stream_words_max) put_word(stream, token.word->hash);
     }
   };
   put_word(stream, hash_of_stem(document.path));
   // Titles are short, so their function words cost nothing, and a title may be made of them.
-  add_text(document.title, title_wdf, true);
+  add_text(document.title, title_wdf, true, Analyzer::Earlier::may_go);
   for (const auto& heading : passage.headings) {
     if (heading == document.title) continue;
     add_text(heading, heading_wdf, true);
@@ -490,9 +538,11 @@ Result<> Index::State::add(const Document& document, const Passage& passage, std
     add_text(block.text, 1, false);
     put_word(stream, sentence_mark);
   }
-  for (const auto& [stem, count] : counts) {
-    if (!stem.empty()) entry.add_term(stem, count);
-  }
+  // Words of one stem add up.
+  for (const Word* word : counted)
+    if (const auto count = std::exchange(counts[word->place], 0); !word->stem.empty())
+      entry.add_term(word->stem, count);
+  counted.clear();
   entry.add_boolean_term(document_term(document.path));
   for (std::size_t slash = document.path.find('/'); slash != std::string::npos;
        slash = document.path.find('/', slash + 1)) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <deque>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -14,9 +16,84 @@ namespace {
 // A cache that only grows would let a stream of invented words fill memory; the common words of a corpus fit in this.
 constexpr std::size_t cached_words_max = 60'000;
 
-struct TransparentHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+/// Words by what they were made from: the hottest place of an ingestion, which looks up every word of every text. So it
+/// is one probe into a small table, then one comparison, and not a chain of nodes. What is added stays where it is.
+class WordCache {
+ public:
+  struct Entry {
+    std::string key;
+    Word word;
+    bool known = false;  // whether `word` was filled in
+  };
+
+  /// The entry of `key`, new if there was none.
+  Entry& operator[](std::string_view key) {
+    const std::uint64_t hash = hash_of(key);
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    std::size_t at = hash & mask_;
+    // Somebody may choose words that collide. Then some are kept twice, and none costs more than this.
+    for (int probe = 0; probe < probes_max && slots_[at].number != 0; ++probe) {
+      if (slots_[at].tag == tag && entries_[slots_[at].number - 1].key == key) return entries_[slots_[at].number - 1];
+      at = (at + 1) & mask_;
+    }
+    if (entries_.size() * 2 >= slots_.size()) grow();
+    auto& entry = entries_.emplace_back();
+    entry.key = key;
+    entry.word.place = static_cast<std::uint32_t>(entries_.size() - 1);
+    place(hash, static_cast<std::uint32_t>(entries_.size()));
+    return entry;
+  }
+  std::size_t size() const { return entries_.size(); }
+  void clear() {
+    entries_.clear();
+    slots_.assign(slots_min, {});
+    mask_ = slots_min - 1;
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t tag = 0;
+    std::uint32_t number = 0;  // of the entry, counted from 1; 0: free
+  };
+  static constexpr std::size_t slots_min = 256;
+  static constexpr int probes_max = 32;
+
+  static std::uint64_t hash_of(std::string_view key) {
+    constexpr std::uint64_t odd = 0x9e3779b97f4a7c15ull;
+    const auto read = [](const char* from, auto bits) {
+      std::memcpy(&bits, from, sizeof bits);
+      return std::uint64_t{bits};
+    };
+    std::uint64_t hash = key.size() * odd;
+    const auto mix = [&hash](std::uint64_t bits) {
+      hash = (hash ^ bits) * odd;
+      hash ^= hash >> 29;
+    };
+    for (; key.size() > 8; key.remove_prefix(8)) mix(read(key.data(), std::uint64_t{}));
+    if (key.size() >= 4)
+      mix(read(key.data(), std::uint32_t{}) << 32 | read(key.data() + key.size() - 4, std::uint32_t{}));
+    else if (!key.empty())
+      mix(static_cast<std::uint64_t>(static_cast<std::uint8_t>(key[0])) << 16 |
+          static_cast<std::uint64_t>(static_cast<std::uint8_t>(key[key.size() / 2])) << 8 |
+          static_cast<std::uint8_t>(key.back()));
+    mix(hash >> 32);
+    return hash;
+  }
+  void place(std::uint64_t hash, std::uint32_t number) {
+    std::size_t at = hash & mask_;
+    for (int probe = 0; probe < probes_max && slots_[at].number != 0; ++probe) at = (at + 1) & mask_;
+    slots_[at] = {static_cast<std::uint32_t>(hash >> 32), number};
+  }
+  void grow() {
+    slots_.assign(slots_.size() * 4, {});
+    mask_ = slots_.size() - 1;
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      place(hash_of(entries_[i].key), static_cast<std::uint32_t>(i + 1));
+  }
+
+  std::deque<Entry> entries_;
+  std::vector<Slot> slots_ = std::vector<Slot>(slots_min);
+  std::size_t mask_ = slots_min - 1;
 };
 using WordSet = std::unordered_set<std::string_view>;
 
@@ -357,7 +434,7 @@ struct Analyzer::State {
   std::string language;
   Xapian::Stem stemmer;
   bool english = false;
-  std::unordered_map<std::string, Word, TransparentHash, std::equal_to<>> words;
+  WordCache words;
   std::vector<Token> tokens;
   std::string whole;                                           // of the run being read, folded
   std::vector<std::uint32_t> whole_ends;                       // where parts end in `whole`
@@ -365,8 +442,10 @@ struct Analyzer::State {
 
   const Word* word(std::string_view folded) {
     folded = folded.substr(0, std::min(folded.size(), word_bytes_max));
-    if (const auto found = words.find(folded); found != words.end()) return &found->second;
-    Word made;
+    auto& entry = words[folded];
+    Word& made = entry.word;
+    if (entry.known) return &made;
+    entry.known = true;
     made.number = folded[0] >= '0' && folded[0] <= '9';
     if (english) {
       made.stop = english_stop_words().contains(folded);
@@ -379,7 +458,7 @@ struct Analyzer::State {
     const bool stems = std::ranges::none_of(made.stem, [](char c) { return c >= '0' && c <= '9'; });
     if (stems) made.stem = stemmer(made.stem);
     made.hash = hash_of_stem(made.stem);
-    return &words.emplace(std::string(folded), std::move(made)).first->second;
+    return &made;
   }
 };
 
@@ -402,9 +481,9 @@ Result<Analyzer> Analyzer::make(std::string_view language) {
   return Analyzer(std::move(state));
 }
 
-const std::vector<Token>& Analyzer::analyze(std::string_view text) {
+const std::vector<Token>& Analyzer::analyze(std::string_view text, Earlier earlier) {
   State& s = *state_;
-  if (s.words.size() > cached_words_max) s.words.clear();
+  if (earlier == Earlier::may_go && s.words.size() > cached_words_max) s.words.clear();
   s.tokens.clear();
   bool sentence = true;
   std::size_t i = 0;
@@ -453,6 +532,30 @@ const std::vector<Token>& Analyzer::analyze(std::string_view text) {
       if (!point.valid || !is_word_character(point.value)) {
         if (point.valid && (point.value == 0x3002 || point.value == 0xff01 || point.value == 0xff1f)) sentence = true;
         i += point.bytes;
+        continue;
+      }
+    }
+
+    // Most words are small letters, the first perhaps a capital, between separators: one part, nothing to fold.
+    if (c < 128 && classes[c] != digit) {
+      std::size_t last = i + 1;
+      while (class_at(last) == lower) ++last;
+      const auto follows = class_at(last);
+      const auto beyond = class_at(last + 1);
+      const bool plain =
+          last >= size ||
+          (static_cast<std::uint8_t>(text[last]) < 128 &&
+           (follows == separator || (follows == joiner && (beyond == separator || beyond == joiner) &&
+                                     (last + 1 >= size || static_cast<std::uint8_t>(text[last + 1]) < 128))));
+      if (plain) {
+        if (classes[c] == lower) {
+          emit(text.substr(i, last - i), i, last, false, false);
+        } else {
+          s.whole.assign(text, i, last - i);
+          s.whole[0] = static_cast<char>(c + 32);
+          emit(s.whole, i, last, false, true);
+        }
+        i = last;
         continue;
       }
     }

@@ -12,10 +12,11 @@ namespace parley::knowledge {
 
 /// A word as the index knows it. Lives in the `Analyzer` that made it.
 struct Word {
-  std::string stem;        ///< lower case, accents folded, irregular forms resolved, stemmed
-  std::uint32_t hash = 0;  ///< of `stem`: the upper half of its first letters, the lower half of the rest
-  bool stop = false;       ///< says nothing about what a text is about ("the", "how")
-  bool number = false;     ///< begins with a digit
+  std::string stem;         ///< lower case, accents folded, irregular forms resolved, stemmed
+  std::uint32_t hash = 0;   ///< of `stem`: the upper half of its first letters, the lower half of the rest
+  bool stop = false;        ///< says nothing about what a text is about ("the", "how")
+  bool number = false;      ///< begins with a digit
+  std::uint32_t place = 0;  ///< among the words of its analyzer, counted from 0, for tables of one's own about them
 };
 
 /// The upper half of a hash depends on no more than this many leading letters, so that words of one root ("immune",
@@ -56,8 +57,13 @@ class Analyzer {
   Analyzer& operator=(Analyzer&&) noexcept;
   ~Analyzer();
 
-  /// The words of `text` in order. The returned reference and its words are valid until the next call.
-  const std::vector<Token>& analyze(std::string_view text);
+  /// What becomes of the words of earlier calls. They are forgotten now and then, since the cache of them is bounded;
+  /// `kept` lets it grow by the words of one text, so it is for pieces of one thing after a first call without.
+  enum class Earlier : std::uint8_t { may_go, kept };
+
+  /// The words of `text` in order. The returned reference is valid until the next call, and so are its words, unless
+  /// that call says `kept`.
+  const std::vector<Token>& analyze(std::string_view text, Earlier earlier = Earlier::may_go);
 
   const std::string& language() const;
 
