@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -32,16 +30,6 @@ constexpr const char* revision_key = "revision";
 // than all of our own work on a passage, and again whenever it is read.
 constexpr Xapian::valueno stream_slot = 0;
 constexpr Xapian::valueno record_slot = 1;
-
-// Xapian compresses each passage's list of words on its own, a tenth of the time of an ingestion to save a twentieth of
-// the index. From which size on is a field of its version file for each table, and no call sets it: so a new, empty
-// index has that one byte changed. What is already there stays readable either way, every entry says whether it is
-// compressed. Where the file is not as Xapian 1.4 writes it nothing is changed.
-constexpr std::string_view version_file_magic = "\x0f\x0dXapian Glass";
-constexpr std::size_t version_file_skipped = 2 + 16;  // format number, UUID
-constexpr int term_list_table = 2;                    // after postings and document data
-constexpr char compress_from_bytes = 18;              // what Xapian sets
-constexpr char compress_never = 0;
 
 // Xapian keeps pending postings in trees of single nodes. Past this many passages they no longer fit the processor's
 // cache and each word costs several times as much.
@@ -124,7 +112,6 @@ class Reading {
     return good_ ? n : 0;
   }
   bool good() const { return good_; }
-  std::size_t left() const { return rest_.size(); }
   bool finished() const { return good_ && rest_.empty(); }
 
  private:
@@ -172,30 +159,6 @@ void put_word(std::string& stream, std::uint32_t hash) {
   char bytes[sizeof hash];
   std::memcpy(bytes, &hash, sizeof hash);
   stream.append(bytes, sizeof bytes);
-}
-
-/// In a folder where a Xapian database was created and nothing stored: see `version_file_magic`.
-void leave_term_lists_uncompressed(const std::filesystem::path& folder) {
-  std::fstream file(folder / "iamglass", std::ios::in | std::ios::out | std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file || !bytes.starts_with(version_file_magic)) return;
-  const auto start = version_file_magic.size() + version_file_skipped;
-  if (bytes.size() < start) return;
-  Reading in(std::string_view(bytes).substr(start));
-  (void)in.number();  // revision
-  for (int table = 0; table <= term_list_table; ++table) {
-    for (int field = 0; field < 4; ++field) (void)in.number();  // root, level, entries, block size
-    const auto at = bytes.size() - in.left();
-    if (!in.good() || at >= bytes.size()) return;
-    if (table == term_list_table) {
-      if (bytes[at] != compress_from_bytes) return;
-      file.seekp(static_cast<std::streamoff>(at));
-      file.put(compress_never);
-      return;
-    }
-    (void)in.number();
-    (void)in.text();  // free list
-  }
 }
 
 /// Turns what Xapian throws into an Error. Called inside a catch block.
@@ -421,11 +384,6 @@ struct Index::State {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) return fail(Code::storage_full, "the search index folder cannot be made", error.message());
-    if (!existed) {
-      // Closed again, so that opening reads what is changed there.
-      Xapian::WritableDatabase(folder.string(), Xapian::DB_CREATE).close();
-      leave_term_lists_uncompressed(folder);
-    }
     writer.emplace(folder.string(), Xapian::DB_CREATE_OR_OPEN);
     const bool fresh = !existed || (writer->get_doccount() == 0 && writer->get_metadata(format_key).empty());
     if (!fresh) PARLEY_TRY(check_format(*writer));
