@@ -174,7 +174,10 @@ Result<int> run(const Shell& shell, const Ingest& command) {
   const auto report = PARLEY_TRY(shell.at.library->ingest(
       identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project),
       {.paths = command.paths, .base_url = command.base_url},
-      [&](const knowledge::IngestProgress& progress) { bar.show(progress.files_done, progress.files_total); }));
+      [&](const knowledge::IngestProgress& progress) {
+        bar.show(progress.files_done, progress.files_total);
+        return shell.output.cancelled() ? knowledge::GoOn::no : knowledge::GoOn::yes;
+      }));
   json::array skipped;
   for (const auto& file : report.skipped_files) {
     skipped.push_back(json::object{{"path", file.path}, {"reason", file.reason}});

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -19,6 +20,16 @@
 namespace parley::cli {
 namespace {
 
+/// Set by Ctrl-C: a command that asks between two steps ends in good order; a second Ctrl-C ends it at once.
+volatile std::sig_atomic_t interrupted = 0;
+
+void stop_in_good_order() {
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);
+  });
+}
+
 class Terminal final : public server::Output {
  public:
   void out(std::string_view text) override { std::fwrite(text.data(), 1, text.size(), stdout); }
@@ -28,7 +39,7 @@ class Terminal final : public server::Output {
     std::fflush(stderr);
   }
   bool is_terminal() const override { return ::isatty(STDERR_FILENO) == 1; }
-  bool cancelled() const override { return false; }
+  bool cancelled() const override { return interrupted != 0; }
 };
 
 /// A command that reached a running server. It was parsed there already by whoever typed it, but only this parse
@@ -105,6 +116,7 @@ int run(int argc, char** argv) {
   if (*answered) return **answered;
 
   if (is_migrate(line->command)) return run_migrate(*line, terminal);
+  stop_in_good_order();
   auto installation = server::Installation::open(line->data, absent_folder(line->command));
   if (!installation) return print_error(*line, terminal, installation.error());
   return run_command(*line, **installation, terminal, ::geteuid());

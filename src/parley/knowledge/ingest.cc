@@ -85,7 +85,7 @@ class Ingestion {
       for (const FoundFile& file : root.found.files) {
         PARLEY_TRY(take(root, file));
         ++now_.files_done;
-        if (progress_) progress_(now_);
+        if (progress_ && progress_(now_) == GoOn::no) return stop();
       }
     }
     remove_missing();
@@ -97,6 +97,13 @@ class Ingestion {
   }
 
  private:
+  /// What was read stays, and nothing is removed: what was not looked at yet is not gone.
+  Result<IngestReport> stop() {
+    PARLEY_TRY(store_batch());
+    PARLEY_TRY(sync_index(session_, project_, index_));
+    return fail(Code::cancelled, "stopped; what was read by then stays, and another run does the rest");
+  }
+
   Result<void> find_roots(const IngestRequest& request) {
     if (request.base_url && !request.base_url->empty() && !is_base_url(*request.base_url))
       return fail(Code::invalid_argument, "the base url must be http(s), with a host and without query or fragment");

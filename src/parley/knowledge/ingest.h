@@ -44,7 +44,8 @@ struct IngestProgress {
   std::size_t files_total = 0;
   std::uint64_t bytes_done = 0;
 };
-using ProgressFn = std::function<void(const IngestProgress&)>;
+enum class GoOn : bool { no, yes };
+using ProgressFn = std::function<GoOn(const IngestProgress&)>;
 
 struct IngestReport {
   std::size_t added = 0;  ///< documents
@@ -65,7 +66,8 @@ inline constexpr std::size_t skipped_named_max = 1000;  // more than anybody rea
 /// now leaves its document as it is.
 ///
 /// Blocks, so it is called on a worker thread. Stores in batches, each durable and whole; interrupted, it is called
-/// again and does the rest. `progress` (may be empty) is called on this thread after each file.
+/// again and does the rest. `progress` (may be empty) is called on this thread after each file;
+/// if it says no, what was read is stored and the outcome is `cancelled`.
 /// Fails with not_found for a path that is not there (before anything is stored), invalid_argument for a base url that
 /// is none, and whatever store and index fail with.
 Result<IngestReport> ingest(db::TenantSession session, ProjectId project, IngestRequest request, IndexSink& index,

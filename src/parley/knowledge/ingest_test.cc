@@ -145,6 +145,24 @@ TEST_P(Ingestion, stores_and_indexes_a_folder_and_does_nothing_the_second_time) 
   EXPECT_EQ(index_.commits, 1);
 }
 
+TEST_P(Ingestion, stopped_half_way_keeps_what_was_read_and_removes_nothing) {
+  write("a.md", "# A\n\none\n");
+  write("z.md", "# Z\n\none\n");
+  run();
+  write("a.md", "# A\n\ntwo\n");
+  write("b.md", "# B\n\none\n");
+  fs::remove(root_ / "z.md");
+  const auto stopped = ingest(session(), project_, {.paths = {root_}, .base_url = {}}, index_, clock_,
+                              [](const IngestProgress& now) { return now.files_done == 1 ? GoOn::no : GoOn::yes; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), Code::cancelled);
+  EXPECT_EQ(index_.paths(), (std::vector<std::string>{"a.md", "z.md"}));
+  EXPECT_EQ(index_.documents["a.md"].passages.at(0).blocks.at(0).text, "two");
+  const auto report = run();
+  EXPECT_EQ(report.added, 1u);
+  EXPECT_EQ(report.removed, 1u);
+}
+
 TEST_P(Ingestion, follows_changes_and_removals_of_its_own_folder_alone) {
   write("a.md", "# A\n\none\n");
   write("b.md", "# B\n\none\n");
