@@ -16,6 +16,7 @@
 #include "parley/log/log.h"
 #include "parley/server/backup.h"
 #include "parley/server/serve.h"
+#include "parley/text/utf8.h"
 
 namespace parley::cli {
 namespace {
@@ -93,6 +94,13 @@ int run(int argc, char** argv) {
   // Everything this program makes is its user's alone: databases, keys, sockets, backups.
   ::umask(0077);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (const auto& argument : arguments) {
+    // Names and questions go into JSON, into the database and to other people's screens.
+    if (!text::is_valid_utf8(argument)) {
+      std::fputs("parley: what is typed must be UTF-8\n", stderr);
+      return 2;
+    }
+  }
   std::error_code error;
   const auto folder = std::filesystem::current_path(error);
   const auto line = parse_command_line(arguments, folder);

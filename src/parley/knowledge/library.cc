@@ -1,6 +1,7 @@
 #include "parley/knowledge/library.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "parley/text/utf8.h"
@@ -72,6 +73,7 @@ class Sink final : public IndexSink {
 }  // namespace
 
 struct Library::OpenIndex {
+  std::atomic<bool> ready = false;
   std::mutex opening;
   std::optional<Index> index;  ///< set once under `opening`, and never unset
   std::mutex writing;          ///< one ingestion at a time
@@ -119,6 +121,7 @@ Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
   }
   if (!index) return std::unexpected(std::move(index).error());
   entry->index.emplace(*std::move(index));
+  entry->ready = true;
   return entry;
 }
 
@@ -127,9 +130,58 @@ Result<SearchResult> Library::find(const ProjectRef& project, std::string_view w
   return index->index->search({.text = words, .limit = limit});
 }
 
+class Library::Place {
+ public:
+  Place(Library& library, TenantId tenant) : library_(library), tenant_(tenant) {
+    const std::scoped_lock lock(library_.mutex_);
+    const auto found = library_.searches_of_.find(tenant_);
+    const std::size_t of_tenant = found == library_.searches_of_.end() ? 0 : found->second;
+    granted_ = library_.searches_ < searches_max && of_tenant < searches_per_tenant_max;
+    if (!granted_) return;
+    ++library_.searches_;
+    ++library_.searches_of_[tenant_];
+  }
+  ~Place() {
+    if (!granted_) return;
+    const std::scoped_lock lock(library_.mutex_);
+    --library_.searches_;
+    if (--library_.searches_of_[tenant_] == 0) library_.searches_of_.erase(tenant_);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool granted() const { return granted_; }
+
+ private:
+  Library& library_;
+  TenantId tenant_;
+  bool granted_ = false;
+};
+
+template <class Work>
+auto Library::with_hits(ProjectRef project, std::string words, std::size_t limit, Work work)
+    -> Async<std::invoke_result_t<Work, const SearchResult&>> {
+  using Value = std::invoke_result_t<Work, const SearchResult&>;
+  const Place place(*this, project.tenant);
+  if (!place.granted())
+    co_return fail(Error(Code::unavailable, "too many searches are under way").retry_after(std::chrono::seconds(1)));
+  const auto entry = entry_of(project);
+  if (!entry->ready) {
+    auto opening = [&]() -> Result<void> {
+      // Somebody is making it already; waiting here would take the place of those who could open theirs.
+      if (!entry->ready && !entry->opening.try_lock())
+        return fail(Error(Code::unavailable, "the search index is being made").retry_after(std::chrono::seconds(2)));
+      if (!entry->ready) entry->opening.unlock();
+      PARLEY_TRY(open(project));
+      return {};
+    };
+    PARLEY_CO_TRY(co_await openers_.run(std::move(opening)));
+  }
+  auto searching = [&]() -> Result<Value> { return work(PARLEY_TRY(find(project, words, limit))); };
+  co_return co_await workers_.run(std::move(searching));
+}
+
 Async<std::vector<Found>> Library::search_in(ProjectRef project, std::string words) {
-  co_return co_await workers_.run([&]() -> Result<std::vector<Found>> {
-    const auto result = PARLEY_TRY(find(project, words, search_results));
+  auto to_found = [](const SearchResult& result) {
     std::vector<Found> found;
     found.reserve(result.hits.size());
     for (const Hit& hit : result.hits) {
@@ -141,13 +193,13 @@ Async<std::vector<Found>> Library::search_in(ProjectRef project, std::string wor
       found.push_back({title, hit.title, url, domain_of(url), fragment_of(hit, result.terms), hit.score, in_title});
     }
     return found;
-  });
+  };
+  co_return co_await with_hits(std::move(project), std::move(words), search_results, std::move(to_found));
 }
 
 Async<Answer> Library::answer_in(ProjectRef project, std::string question) {
-  co_return co_await workers_.run([&]() -> Result<Answer> {
-    return knowledge::answer(question, PARLEY_TRY(find(project, question, answer_passages)));
-  });
+  auto to_answer = [question](const SearchResult& result) { return knowledge::answer(question, result); };
+  co_return co_await with_hits(std::move(project), question, answer_passages, std::move(to_answer));
 }
 
 Result<EvalReport> Library::evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions) {

@@ -50,10 +50,12 @@ struct Found {
 /// ones used last open. Every way in takes a permission for the project. Safe from any thread.
 class Library {
  public:
-  /// `workers` run searches. All references must outlive this object. Indexes lie in
+  /// `workers` run searches; `openers` open indexes, which after a restore means making them again, and must hold up
+  /// nobody's search. All references must outlive this object. Indexes lie in
   /// `data`/tenants/<tenant>/index/<project>/, beside the tenant's file, so that they go when it goes.
-  Library(db::Store& store, std::filesystem::path data, net::Workers& workers, const Clock& clock)
-      : store_(store), data_(std::move(data)), workers_(workers), clock_(clock) {}
+  Library(db::Store& store, std::filesystem::path data, net::Workers& workers, net::Workers& openers,
+          const Clock& clock)
+      : store_(store), data_(std::move(data)), workers_(workers), openers_(openers), clock_(clock) {}
 
   /// The ten best sections.
   template <Action A>
@@ -81,6 +83,10 @@ class Library {
  private:
   // Each open index holds some ten descriptors and its readers' memory.
   static constexpr std::size_t open_indexes_max = 128;
+  // Searches that wait or run: some seconds of work for two cores, of which no tenant takes more than a quarter.
+  // Whoever comes then is told to come back rather than made to wait behind a flood.
+  static constexpr std::size_t searches_max = 256;
+  static constexpr std::size_t searches_per_tenant_max = 64;
 
   /// A project's index, being opened or open. One object per project for as long as anybody uses it, since an index has
   /// one writer.
@@ -91,6 +97,16 @@ class Library {
     TenantId tenant;
     IndexPtr index;
   };
+
+  /// A place among the searches under way, for as long as it lives.
+  class Place;
+  friend class Place;
+
+  /// Finds and then works on what was found, on a worker. `unavailable`, with when to come back, if too many searches
+  /// are under way or the index is being made.
+  template <class Work>
+  auto with_hits(ProjectRef project, std::string words, std::size_t limit, Work work)
+      -> Async<std::invoke_result_t<Work, const SearchResult&>>;
 
   Async<std::vector<Found>> search_in(ProjectRef project, std::string words);
   Async<Answer> answer_in(ProjectRef project, std::string question);
@@ -107,10 +123,13 @@ class Library {
   db::Store& store_;
   std::filesystem::path data_;
   net::Workers& workers_;
+  net::Workers& openers_;
   const Clock& clock_;
   std::mutex mutex_;
   std::list<Entry> recent_;  ///< most recently used first
   std::unordered_map<ProjectId, std::list<Entry>::iterator> open_;
+  std::size_t searches_ = 0;
+  std::unordered_map<TenantId, std::size_t> searches_of_;
 };
 
 }  // namespace parley::knowledge

@@ -7,6 +7,8 @@ namespace {
 
 // Searching computes: more threads than cores would only make each answer later.
 std::size_t search_threads() { return std::max<std::size_t>(2, std::thread::hardware_concurrency()); }
+// Opening mostly waits for the disk; making an index again computes, and two of those leave two threads for opening.
+constexpr std::size_t opener_threads = 4;
 // Two Argon2 at once: each takes 64 MiB.
 constexpr std::size_t password_threads = 2;
 // Commands' coroutines and housekeeping; they mostly wait.
@@ -31,6 +33,7 @@ Result<void> Installation::wire() {
 
   background_ = std::make_unique<net::Workers>(background_threads);
   searches_ = std::make_unique<net::Workers>(search_threads());
+  openers_ = std::make_unique<net::Workers>(opener_threads);
   passwords_ = std::make_unique<net::Workers>(password_threads);
 
   const trail::NodeId node(folder_.node());
@@ -72,7 +75,7 @@ Result<void> Installation::wire() {
   set_up = std::make_unique<identity::SetUp>(*accounts, *tenants);
   visitor_tokens = std::make_unique<identity::VisitorTokens>(folder_.keyring().derive("visitor tokens"), clock, random);
   authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens);
-  library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, clock);
+  library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 
   const auto intents = PARLEY_TRY(wait(tenants->finish_intents()));

@@ -67,6 +67,7 @@ class Installation {
  private:
   std::unique_ptr<net::Workers> background_;  ///< commands' coroutines
   std::unique_ptr<net::Workers> searches_;    ///< Xapian and answering
+  std::unique_ptr<net::Workers> openers_;     ///< opening indexes, and making them again
   std::unique_ptr<net::Workers> passwords_;   ///< two: each Argon2 takes 64 MiB
 
  public:
