@@ -17,6 +17,7 @@
 #include "parley/knowledge/evidence.h"
 #include "parley/knowledge/ranking.h"
 #include "parley/knowledge/terms.h"
+#include "parley/knowledge/vocabulary.h"
 
 namespace parley::knowledge {
 namespace {
@@ -50,7 +51,10 @@ constexpr std::size_t key_bytes_max = 200;
 constexpr std::size_t candidates_max = 60;    // re-ranked; deeper ones were never relevant enough to matter
 constexpr std::size_t text_passages = 12;     // whose text is read for the last ordering
 constexpr std::size_t feedback_passages = 8;  // taken to be relevant
+constexpr std::size_t feedback_question_words = 9;  // from here on feedback counts in full
 constexpr std::size_t feedback_terms = 30;    // strongest of their words
+constexpr std::size_t related_max = 128;
+constexpr double weak_share = 0.7;  // what a word that only frames the question weighs of its frequency's worth
 constexpr std::size_t frequency_cache_max = 200'000;
 constexpr std::size_t idle_readers_max = 16;  // one per worker that searches at the same time
 
@@ -221,6 +225,30 @@ double inverse_frequency(double passages, double with_term) {
   return std::log(1 + (passages - with_term + 0.5) / (with_term + 0.5));
 }
 
+/// "backup" also looks for "back", and "back up" for "backup": which of them a page writes is chance.
+void add_particle_forms(Reader& reader, std::string_view text, std::vector<QueryTerm>& terms,
+                        std::unordered_set<std::uint32_t>& seen) {
+  std::vector<std::pair<std::string, std::string>> forms;  // after which stem, the other form
+  std::string previous;
+  std::string previous_stem;
+  for (const auto& token : reader.analyzer.analyze(text)) {
+    std::string word(text.substr(token.begin, token.end - token.begin));
+    for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (is_particle(word) && previous.size() >= 3) forms.emplace_back(previous_stem, previous + word);
+    else if (const auto verb = particle_verb(word); !verb.empty()) forms.emplace_back(token.word->stem, verb);
+    previous = word;
+    previous_stem = token.word->stem;
+  }
+  for (const auto& [stem, form] : forms) {
+    const auto& tokens = reader.analyzer.analyze(form);
+    if (tokens.size() != 1 || reader.frequency(tokens[0].word->stem) == 0) continue;
+    const auto after = std::ranges::find(terms, stem, &QueryTerm::stem);
+    if (after == terms.end() || !seen.insert(tokens[0].word->hash).second) continue;
+    terms.insert(after + 1,
+                 {.word = form, .stem = tokens[0].word->stem, .hash = tokens[0].word->hash, .part = true});
+  }
+}
+
 std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
   text = text.substr(0, std::min(text.size(), SearchQuery::text_bytes_max));
   std::vector<QueryTerm> terms;
@@ -235,10 +263,12 @@ std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
                      .hash = token.word->hash,
                      .part = token.part});
   }
+  if (reader.analyzer.language() == "english") add_particle_forms(reader, text, terms, seen);
   const auto passages = static_cast<double>(reader.database.get_doccount());
   for (auto& term : terms) {
     term.passages = reader.frequency(term.stem);
     term.weight = inverse_frequency(passages, static_cast<double>(term.passages));
+    if (is_weak_hash(term.hash)) term.weight *= weak_share;
   }
   if (terms.size() > SearchQuery::terms_max) {
     auto by_weight = terms;
@@ -250,6 +280,16 @@ std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
     });
   }
   return terms;
+}
+
+std::vector<RelatedTerm> related_terms(std::span<const QueryTerm> terms) {
+  std::vector<RelatedTerm> related;
+  for (std::size_t t = 0; t < terms.size() && t < 64; ++t) {
+    for (const auto hash : related_to(terms[t].hash)) {
+      if (related.size() < related_max) related.push_back({hash, static_cast<std::uint8_t>(t)});
+    }
+  }
+  return related;
 }
 
 /// `wanted` without the passages that `groups` may not read.
@@ -532,13 +572,15 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   std::vector<Xapian::Query> words;
   double total_weight = 0;
   std::vector<RankedTerm> ranked;
-  const std::vector<RelatedTerm> related;
   for (const auto& term : result.terms) {
     if (!term.part) total_weight += term.weight;
     ranked.push_back({term.hash, term.weight});
-    if (term.passages != 0) words.emplace_back(term.stem);
+    if (term.passages == 0) continue;
+    if (is_weak_hash(term.hash)) words.emplace_back(Xapian::Query::OP_SCALE_WEIGHT, Xapian::Query(term.stem), weak_share);
+    else words.emplace_back(term.stem);
   }
   if (words.empty() || total_weight <= 0) return result;
+  const auto related = related_terms(result.terms);
 
   Xapian::Query wanted(Xapian::Query::OP_OR, words.begin(), words.end());
   wanted = readable_by(reader, wanted, query.allowed_groups);
@@ -591,9 +633,13 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   // The relevance model is made of passages that are probably right, so pages have their say in which.
   for (auto& candidate : best) candidate.score = score_of(candidate.signals, weights.page);
   std::ranges::sort(best, by_score);
+  // The best passages for few words are a guess, and likeness to a wrong guess misleads.
+  const double feedback_share =
+      std::min(1.0, static_cast<double>(ranked.size()) / static_cast<double>(feedback_question_words));
   const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)));
   for (auto& candidate : best) {
-    at(candidate.signals, Signal::feedback) = static_cast<float>(feedback_match(candidate.stream, terms));
+    at(candidate.signals, Signal::feedback) =
+        static_cast<float>(feedback_share * feedback_match(candidate.stream, terms));
     candidate.score = score_of(candidate.signals, weights.page);
   }
   std::ranges::sort(best, by_score);

@@ -69,8 +69,8 @@ RankingWeights::RankingWeights()
                          {Signal::heading_match, 0.4},
                          {Signal::heading_root, 0.3},
                          {Signal::root, 0.4},
-                         {Signal::related, 0.3},
-                         {Signal::heading_related, 0.2}})),
+                         {Signal::related, 0.6},
+                         {Signal::heading_related, 0.3}})),
       page(stream),
       text() {
   at(page, Signal::page) = 0.2f;
@@ -188,9 +188,10 @@ std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> 
       end_line();
       continue;
     }
-    ++line_words;
     ++words;
     const int found = slots.find(hash);
+    // Titles keep their function words, which say nothing about whether the question is what the title names.
+    if (found >= 0 || (in_head && !is_stop_hash(hash))) ++line_words;
     if (found < 0) {
       for (std::size_t t = 0; t < terms.size(); ++t) {
         if (same_root(hash, terms[t].hash)) {

@@ -434,15 +434,16 @@ void measure_docs(const fs::path& folder, const fs::path& file) {
   fill_with_folder(*index, folder);
   Evaluation evaluation;
   for (const auto& question : must(parse_eval_lines(read_file(file)))) {
-    const auto outcome = must(ask_for_evaluation(*index, question.question));
+    std::vector<RankedPassage> ranking;
+    const auto found =
+        must(index->search({.text = question.question, .limit = 60, .weights = &weights, .ranking = &ranking}));
+    if (dump.is_open())
+      dump_line(dump, "docs", 0, dump_number++, ranking, {question.relevant.begin(), question.relevant.end()});
+    const auto outcome = outcome_of(question.question, found);
     Evaluation alone;
     alone.add(question, outcome);
     evaluation.add(question, outcome);
     const auto one = alone.report();
-    std::vector<RankedPassage> ranking;
-    const auto found = must(index->search({.text = question.question, .limit = 10, .weights = &weights, .ranking = &ranking}));
-    if (dump.is_open())
-      dump_line(dump, "docs", 0, dump_number++, ranking, {question.relevant.begin(), question.relevant.end()});
     fmt::print("\n=== {} {}\n", question.id, question.question);
     fmt::print("    page first {}  cited first {}  quoted {}  answered {} ({:.3f})  MRR {:.2f}\n", one.hit_at_1,
                one.first_citation_relevant, one.answer_containment, outcome.answer.answered, outcome.answer.confidence,
