@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t units_max = 2'000;       // a machine-made page must not make an answer slow
 constexpr std::size_t terms_max = 64;          // one bit each
 constexpr std::size_t question_words_max = 64;
+constexpr std::size_t whole_list_bytes_max = 500;  // a shorter list is quoted whole
 constexpr double root_share = 0.5;             // what a word matched by its root alone is worth
 constexpr double evidence_weight_usual = 20;   // brings a sum of word weights near 1
 constexpr std::size_t unit_bytes_max = 2'000;  // a longer list or table is quoted by the lines that matter
@@ -270,8 +271,11 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
   for (std::size_t h = 0; h < hits; ++h) {
     const auto& hit = found.hits[h];
     Matched heading = match(hit.title);
+    double heading_fit = 0;
     for (const auto& text : hit.headings) {
       const auto m = match(text);
+      const auto ours = static_cast<double>(std::popcount(m.exact | m.root));
+      heading_fit = ours > 0 ? ours / (ours + static_cast<double>(m.new_words)) : 0;
       heading.exact |= m.exact;
       heading.root |= m.root;
     }
@@ -327,6 +331,16 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
         continue;
       }
       std::string_view rest = block.text;
+      if (block.kind == BlockKind::list && rest.starts_with("- ") && rest.size() > whole_list_bytes_max) {
+        // Points that stand side by side can be quoted one by one; steps cannot.
+        while (!rest.empty()) {
+          auto end = rest.find("\n- ");
+          const auto item = rest.substr(0, std::min(end, rest.size()));
+          rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+          if (item.size() <= unit_bytes_max) add(b, block.kind, item);
+        }
+        continue;
+      }
       while (rest.size() > unit_bytes_max) {
         const auto line = rest.rfind('\n', unit_bytes_max);
         std::size_t cut = line == std::string_view::npos || line == 0 ? unit_bytes_max : line;
@@ -340,6 +354,7 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
     evidence.hit_exact.push_back(exact);
     evidence.hit_root.push_back(root & ~exact);
     evidence.heading_exact.push_back(heading.exact);
+    evidence.heading_fit.push_back(heading_fit);
   }
 
   for (std::size_t u = 0; u < evidence.units.size(); ++u) {
@@ -351,11 +366,23 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
     if (u > 0 && evidence.units[u - 1].hit == unit.hit) around |= evidence.units[u - 1].exact;
     const double context = covered(evidence, unit.exact | around, unit.root) - own;
     const double passage = covered(evidence, evidence.hit_exact[unit.hit], evidence.hit_root[unit.hit]);
-    const double rank = 1.0 / (1.0 + static_cast<double>(unit.hit));
-    unit.score = own + 0.4 * context + 0.5 * passage + 0.25 * rank + 0.2 * unit.adjacency + (unit.fits ? 0.12 : 0);
+    const double rank = std::exp(1.5 * (found.hits[unit.hit].score - found.hits[0].score));
+    // A long block has every word somewhere.
+    const double long_share = std::clamp((static_cast<double>(unit.words) - 40) / 120, 0.0, 1.0);
+    unit.score = own * (1 - 0.4 * long_share) + 0.4 * context + 0.5 * passage + 0.35 * rank + 0.2 * unit.adjacency +
+                 (unit.fits ? 0.12 : 0);
+    const double topic = covered(evidence, head, 0) * evidence.heading_fit[unit.hit];
+    switch (unit.kind) {
+      case BlockKind::prose: break;
+      case BlockKind::list: unit.score -= evidence.asks == Asks::steps && unit.fits ? -0.4 * topic : 0.1; break;
+      case BlockKind::table: unit.score -= 0.35; break;
+      case BlockKind::code: unit.score += evidence.asks == Asks::steps ? 0.1 + 0.5 * topic : -0.3; break;
+    }
     // Says nothing that the question does not say: a heading in disguise, or the question itself.
-    if (unit.new_words == 0) unit.score -= 0.5;
+    if (unit.new_words == 0 && unit.kind == BlockKind::prose) unit.score -= 0.5;
     if (unit.text.ends_with('?')) unit.score -= 0.2;
+    // Points at what it does not say.
+    if (unit.kind == BlockKind::prose && (unit.text.ends_with(':') || unit.text.starts_with("See "))) unit.score -= 0.15;
   }
   return evidence;
 }
@@ -466,7 +493,7 @@ Features features_of(const Evidence& evidence, const SearchResult& found) {
       top_root |= root;
     }
   }
-  f[7] = std::min(2.0, found.hits[0].score) / 2;
+  f[7] = std::min(6.0, found.hits[0].score) / 4;
   const std::size_t later = std::min<std::size_t>(found.hits.size(), 5) - 1;
   f[8] = found.hits[0].score > 0 ? 1 - found.hits[later].score / found.hits[0].score : 0;
   f[9] = best->fits ? 1 : 0;

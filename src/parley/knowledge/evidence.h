@@ -52,6 +52,7 @@ struct Evidence {
   std::vector<Unit> units;               ///< of the first hits, in order
   std::vector<std::uint64_t> hit_exact;  ///< per hit: terms in body or headings
   std::vector<std::uint64_t> hit_root;
+  std::vector<double> heading_fit;           ///< per hit: share of the nearest heading that the question has
   std::vector<std::uint64_t> heading_exact;  ///< per hit: terms in title and headings
 };
 
