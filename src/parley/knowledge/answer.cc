@@ -41,6 +41,17 @@ std::string link_text(std::string_view text) {
   return out;
 }
 
+/// An address for a link's `<…>`: what would end it or start a line is %-encoded.
+std::string link_target(std::string_view url) {
+  std::string out;
+  for (const char c : url) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || c == '<' || c == '>' || c == '\\' || byte == 127) out += fmt::format("%{:02X}", byte);
+    else out += c;
+  }
+  return out;
+}
+
 /// A fence longer than any run of back-quotes inside, so that the code cannot end it.
 std::string fenced(std::string_view code) {
   std::size_t longest = 0;
@@ -92,7 +103,8 @@ Answer abstain(const SearchResult& found, double confidence) {
   out.text = nearest_pages;
   out.text += '\n';
   for (const auto& page : out.citations) {
-    out.text += fmt::format("\n- {}", link_text(page.title.empty() ? page.url : page.title));
+    out.text += fmt::format("\n- [{}](<{}>)", link_text(page.title.empty() ? page.url : page.title),
+                            link_target(page.url));
   }
   return out;
 }
@@ -111,6 +123,7 @@ Answer answer(std::string_view question, const SearchResult& found, double confi
   for (const auto& unit : evidence.units) scores.push_back(unit.score);
   std::unordered_set<std::string_view> said;
   double first_score = 0;
+  double elsewhere_share = 0.7;
   while (chosen.size() < answer_sentences_max) {
     std::size_t best = evidence.units.size();
     for (std::size_t u = 0; u < evidence.units.size(); ++u) {
@@ -119,9 +132,26 @@ Answer answer(std::string_view question, const SearchResult& found, double confi
     }
     if (best == evidence.units.size()) break;
     if (chosen.empty()) first_score = scores[best];
-    else if (scores[best] < 0.6 * first_score) break;
-    said.insert(evidence.units[best].text);
-    chosen.push_back(&evidence.units[best]);
+    else if (scores[best] < (evidence.units[best].hit == chosen[0]->hit ? 0.6 : elsewhere_share) * first_score) break;
+    const auto choose = [&](std::size_t u) {
+      if (chosen.size() < answer_sentences_max && said.insert(evidence.units[u].text).second)
+        chosen.push_back(&evidence.units[u]);
+    };
+    const auto& unit = evidence.units[best];
+    choose(best);
+    // "Run:" and the command below it are one thing to say.
+    const auto leads = [&](std::size_t u) {
+      return evidence.units[u].kind == BlockKind::prose && evidence.units[u].text.ends_with(':');
+    };
+    const auto with = [&](std::size_t u) {
+      return u < evidence.units.size() && evidence.units[u].hit == unit.hit;
+    };
+    if (leads(best) && with(best + 1) && evidence.units[best + 1].kind != BlockKind::prose) choose(best + 1);
+    if (unit.kind != BlockKind::prose && best > 0 && with(best - 1) && leads(best - 1)) choose(best - 1);
+    // A how-to is told where its command stands; sentences of other pages beside it only distract.
+    if (chosen[0]->kind != BlockKind::prose && chosen[0]->score >= 0.8 * first_score &&
+        (chosen[0]->kind == BlockKind::code || chosen[0]->text.starts_with("1.")))
+      elsewhere_share = 2;
   }
 
   Answer out;

@@ -9,7 +9,8 @@
 namespace parley::knowledge {
 namespace {
 
-/// Lower case, white space runs as one space: line ends of a source file are no reason to miss.
+/// Lower case, white space runs as one space, without Markdown's marks: how a source file is written is no reason to
+/// miss.
 std::string normalized(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -17,6 +18,8 @@ std::string normalized(std::string_view text) {
       if (!out.empty() && out.back() != ' ') out += ' ';
       continue;
     }
+    // Marks of emphasis and code: a passage is kept without them, and who writes down an answer may copy them.
+    if (c == '*' || c == '`' || c == '_') continue;
     out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   }
   if (out.ends_with(' ')) out.pop_back();
@@ -154,7 +157,10 @@ EvalReport Evaluation::report() const {
 
 Result<EvalOutcome> ask_for_evaluation(const Index& index, std::string_view question) {
   // Deep enough that ten different documents come up although each has many passages.
-  const auto found = PARLEY_TRY(index.search({.text = question, .limit = 60}));
+  return outcome_of(question, PARLEY_TRY(index.search({.text = question, .limit = 60})));
+}
+
+EvalOutcome outcome_of(std::string_view question, const SearchResult& found) {
   EvalOutcome outcome;
   for (const auto& hit : found.hits) {
     if (std::ranges::find(outcome.ranked, hit.path) != outcome.ranked.end()) continue;

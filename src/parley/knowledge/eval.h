@@ -72,7 +72,10 @@ Result<EvalReport> evaluate(const Index& index, std::span<const EvalQuestion> qu
 /// One question against one index, as `evaluate` does it.
 Result<EvalOutcome> ask_for_evaluation(const Index& index, std::string_view question);
 
-/// True if a quote holds the text, ignoring case and runs of white space.
+/// The same from what a search found.
+EvalOutcome outcome_of(std::string_view question, const SearchResult& found);
+
+/// True if a quote holds the text, ignoring case, runs of white space, and the marks `*`, `_` and back-quote.
 bool contains_answer(const Answer& answer, std::string_view text);
 
 /// Gain over ranks 1 to 10 of a ranking with binary relevance, as a share of the best possible.

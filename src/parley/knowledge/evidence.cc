@@ -12,9 +12,10 @@
 namespace parley::knowledge {
 namespace {
 
-constexpr std::size_t hits_max = 8;            // deeper ones held the answer in under 1% of measured questions
 constexpr std::size_t units_max = 2'000;       // a machine-made page must not make an answer slow
 constexpr std::size_t terms_max = 64;          // one bit each
+constexpr std::size_t question_words_max = 64;
+constexpr std::size_t whole_list_bytes_max = 500;  // a shorter list is quoted whole
 constexpr double root_share = 0.5;             // what a word matched by its root alone is worth
 constexpr double evidence_weight_usual = 20;   // brings a sum of word weights near 1
 constexpr std::size_t unit_bytes_max = 2'000;  // a longer list or table is quoted by the lines that matter
@@ -62,6 +63,32 @@ bool contains_any(std::string_view text, std::initializer_list<std::string_view>
   return std::ranges::any_of(phrases, [&](auto phrase) { return text.find(phrase) != std::string_view::npos; });
 }
 
+bool same_letters(std::string_view a, std::string_view b) {
+  const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, low, low);
+}
+
+/// "A ledger is a …": the verb stands early, and what it is said of before it.
+bool defines(std::string_view sentence) {
+  const auto head = sentence.substr(0, 80);
+  for (const std::string_view verb : {" is a ", " is an ", " is the ", " are ", " is one ", " means ", " refers to ",
+                                      " is what ", " is where ", " stands for "}) {
+    const auto at = head.find(verb);
+    if (at != std::string_view::npos && at > 0) return true;
+  }
+  return false;
+}
+
+/// A share of the pages in most documentation is written for its authors or is a record of what was once changed.
+/// Readers search there last.
+bool is_side_page(std::string_view path) {
+  std::string low;
+  for (const char c : path) low += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return contains_any(low, {"changelog", "changes", "release-notes", "release_notes", "releases", "whatsnew", "history",
+                            "internals/", "contributing", "hacking", "style", "code-of-conduct", "license", "archive",
+                            "deprecated", "legacy", "blog/", "news/"});
+}
+
 }  // namespace
 
 Asks what_is_asked(std::string_view question) {
@@ -79,6 +106,10 @@ Asks what_is_asked(std::string_view question) {
       if (is_any(next, {"do", "can", "to", "should", "could", "would", "must"})) return Asks::steps;
       return Asks::other;
     }
+    if (i == 0 && word == "what" && is_any(next, {"is", "are", "s"}) && words.size() <= 7 &&
+        !is_any(i + 2 < words.size() ? std::string_view(words[2]) : std::string_view(), {"to", "needed", "used"}) &&
+        std::ranges::none_of(words, [](const auto& w) { return is_any(w, {"for", "of", "by", "in", "with"}); }))
+      return Asks::definition;
     if (is_any(word, {"what", "which"})) {
       for (std::size_t n = i + 1; n < words.size() && n < i + 4; ++n) {
         if (is_any(words[n], {"year", "years", "century", "date", "decade", "day", "month", "time"})) return Asks::time;
@@ -157,7 +188,7 @@ double covered(const Evidence& evidence, std::uint64_t exact, std::uint64_t root
   return sum / evidence.weight;
 }
 
-Evidence gather_evidence(std::string_view question, const SearchResult& found) {
+Evidence gather_evidence(std::string_view question, const SearchResult& found, std::size_t hits_max) {
   Evidence evidence;
   evidence.asks = what_is_asked(question);
   evidence.concepts = concepts_of(question, found);
@@ -165,12 +196,22 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
   Analyzer& analyzer = analyzer_for(found.language);
   const std::size_t terms = std::min(found.terms.size(), terms_max);
 
+  question = question.substr(0, SearchQuery::text_bytes_max);
+  std::vector<std::uint32_t> asked;
+  for (const auto& token : analyzer.analyze(question)) {
+    if (!token.part && asked.size() < question_words_max) asked.push_back(token.word->hash);
+  }
+  evidence.question_words = asked.size();
+  std::vector<std::uint16_t> runs(asked.size() + 1);
+
   struct Matched {
     std::uint64_t exact = 0;
     std::uint64_t root = 0;
     std::uint64_t adjacent = 0;
     std::uint16_t words = 0;
     std::uint16_t new_words = 0;
+    std::uint64_t same_form = 0;
+    std::uint16_t run = 0;
     bool name = false;  // a capitalized word, not first, that the question does not have
     bool number = false;
     bool time = false;
@@ -179,10 +220,18 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
     Matched m;
     std::array<std::uint32_t, terms_max> last{};
     std::uint32_t position = 0;
+    std::ranges::fill(runs, std::uint16_t{0});
     const auto& tokens = analyzer.analyze(text);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const auto& token = tokens[i];
       if (!token.part && m.words < 0xffff) ++m.words;
+      if (!token.part) {
+        // Longest common run, one row of the usual table at a time: runs[k] ends at the question's word k.
+        for (std::size_t k = asked.size(); k > 0; --k) {
+          runs[k] = asked[k - 1] == token.word->hash ? static_cast<std::uint16_t>(runs[k - 1] + 1) : std::uint16_t{0};
+          m.run = std::max(m.run, runs[k]);
+        }
+      }
       if (token.word->stop) continue;
       ++position;
       bool ours = false;
@@ -191,6 +240,8 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
         if (hash == token.word->hash) {
           ours = true;
           m.exact |= std::uint64_t{1} << t;
+          if (same_letters(text.substr(token.begin, token.end - token.begin), found.terms[t].word))
+            m.same_form |= std::uint64_t{1} << t;
           last[t] = position;
           if (t > 0 && last[t - 1] != 0 && position - last[t - 1] <= 3) m.adjacent |= std::uint64_t{1} << (t - 1);
           if (t + 1 < terms && last[t + 1] != 0 && position - last[t + 1] <= 3) m.adjacent |= std::uint64_t{1} << t;
@@ -220,8 +271,11 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
   for (std::size_t h = 0; h < hits; ++h) {
     const auto& hit = found.hits[h];
     Matched heading = match(hit.title);
+    double heading_fit = 0;
     for (const auto& text : hit.headings) {
       const auto m = match(text);
+      const auto ours = static_cast<double>(std::popcount(m.exact | m.root));
+      heading_fit = ours > 0 ? ours / (ours + static_cast<double>(m.new_words)) : 0;
       heading.exact |= m.exact;
       heading.root |= m.root;
     }
@@ -241,7 +295,9 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
                 .exact = m.exact,
                 .root = m.root,
                 .words = m.words,
-                .new_words = m.new_words};
+                .new_words = m.new_words,
+                .same_form = m.same_form,
+                .run = m.run};
       double pairs = 0;
       double pairs_all = 0;
       for (std::size_t t = 0; t + 1 < terms; ++t) {
@@ -263,6 +319,7 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
         case Asks::steps:
           unit.fits = kind == BlockKind::code || (kind == BlockKind::list && text.starts_with("1."));
           break;
+        case Asks::definition: unit.fits = kind == BlockKind::prose && defines(text); break;
         case Asks::other: unit.fits = m.new_words > 0; break;
       }
       evidence.units.push_back(unit);
@@ -274,6 +331,16 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
         continue;
       }
       std::string_view rest = block.text;
+      if (block.kind == BlockKind::list && rest.starts_with("- ") && rest.size() > whole_list_bytes_max) {
+        // Points that stand side by side can be quoted one by one; steps cannot.
+        while (!rest.empty()) {
+          auto end = rest.find("\n- ");
+          const auto item = rest.substr(0, std::min(end, rest.size()));
+          rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+          if (item.size() <= unit_bytes_max) add(b, block.kind, item);
+        }
+        continue;
+      }
       while (rest.size() > unit_bytes_max) {
         const auto line = rest.rfind('\n', unit_bytes_max);
         std::size_t cut = line == std::string_view::npos || line == 0 ? unit_bytes_max : line;
@@ -287,6 +354,7 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
     evidence.hit_exact.push_back(exact);
     evidence.hit_root.push_back(root & ~exact);
     evidence.heading_exact.push_back(heading.exact);
+    evidence.heading_fit.push_back(heading_fit);
   }
 
   for (std::size_t u = 0; u < evidence.units.size(); ++u) {
@@ -298,13 +366,96 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found) {
     if (u > 0 && evidence.units[u - 1].hit == unit.hit) around |= evidence.units[u - 1].exact;
     const double context = covered(evidence, unit.exact | around, unit.root) - own;
     const double passage = covered(evidence, evidence.hit_exact[unit.hit], evidence.hit_root[unit.hit]);
-    const double rank = 1.0 / (1.0 + static_cast<double>(unit.hit));
-    unit.score = own + 0.4 * context + 0.5 * passage + 0.25 * rank + 0.2 * unit.adjacency + (unit.fits ? 0.12 : 0);
+    const double rank = std::exp(1.5 * (found.hits[unit.hit].score - found.hits[0].score));
+    // A long block has every word somewhere.
+    const double long_share = std::clamp((static_cast<double>(unit.words) - 40) / 120, 0.0, 1.0);
+    unit.score = own * (1 - 0.4 * long_share) + 0.4 * context + 0.5 * passage + 0.35 * rank + 0.2 * unit.adjacency +
+                 (unit.fits ? 0.12 : 0);
+    const double topic = covered(evidence, head, 0) * evidence.heading_fit[unit.hit];
+    switch (unit.kind) {
+      case BlockKind::prose: break;
+      case BlockKind::list: unit.score -= evidence.asks == Asks::steps && unit.fits ? -0.4 * topic : 0.1; break;
+      case BlockKind::table: unit.score -= 0.35; break;
+      case BlockKind::code: unit.score += evidence.asks == Asks::steps ? 0.1 + 0.5 * topic : -0.3; break;
+    }
     // Says nothing that the question does not say: a heading in disguise, or the question itself.
-    if (unit.new_words == 0) unit.score -= 0.5;
+    if (unit.new_words == 0 && unit.kind == BlockKind::prose) unit.score -= 0.5;
     if (unit.text.ends_with('?')) unit.score -= 0.2;
+    // Points at what it does not say.
+    if (unit.kind == BlockKind::prose && (unit.text.ends_with(':') || unit.text.starts_with("See "))) unit.score -= 0.15;
   }
   return evidence;
+}
+
+void set_text_signals(std::string_view question, const SearchResult& found, std::span<Signals> signals) {
+  const auto evidence = gather_evidence(question, found, found.hits.size());
+  if (evidence.weight <= 0) return;
+  double names = 0;
+  for (const auto& one : evidence.concepts) names += one.name ? one.weight : 0;
+  const std::size_t terms = std::min(found.terms.size(), terms_max);
+  struct Best {
+    const Unit* unit = nullptr;
+    double score = 0;
+    std::uint64_t same_form = 0;
+  };
+  std::vector<Best> best(found.hits.size());
+  for (const auto& unit : evidence.units) {
+    auto& one = best[unit.hit];
+    auto& s = signals[unit.hit];
+    const auto raise = [&](Signal which, double value) {
+      at(s, which) = std::max(at(s, which), static_cast<float>(value));
+    };
+    const double own = covered(evidence, unit.exact, unit.root);
+    const double context = covered(evidence, unit.exact | evidence.heading_exact[unit.hit], unit.root) - own;
+    const double score = own + 0.4 * context + 0.2 * unit.adjacency;
+    if (one.unit == nullptr || score > one.score) one = {&unit, score, one.same_form};
+    one.same_form |= unit.same_form;
+    raise(Signal::text_sentence, own);
+    raise(Signal::text_context, own + 0.5 * context);
+    raise(Signal::text_density, own * 20 / (20 + static_cast<double>(unit.words)));
+    if (unit.fits) raise(Signal::text_fit_share, own);
+    raise(Signal::text_run,
+          static_cast<double>(unit.run) / static_cast<double>(std::max<std::size_t>(evidence.question_words, 1)));
+    if (evidence.asks == Asks::definition && unit.fits) raise(Signal::text_definition, own);
+  }
+  Analyzer& analyzer = analyzer_for(found.language);
+  for (std::size_t h = 0; h < found.hits.size(); ++h) {
+    const auto& hit = found.hits[h];
+    auto& s = signals[h];
+    const auto set = [&](Signal which, double value) { at(s, which) = static_cast<float>(value); };
+    if (best[h].unit != nullptr) {
+      set(Signal::text_adjacency, best[h].unit->adjacency);
+      set(Signal::text_fits, best[h].unit->fits ? 1 : 0);
+    }
+    set(Signal::text_exact, covered(evidence, best[h].same_form, 0));
+    double named = 0;
+    for (const auto& one : evidence.concepts) {
+      if (one.name) named += one.weight * concept_share(one, evidence.hit_exact[h], evidence.hit_root[h]);
+    }
+    set(Signal::text_names, names > 0 ? named / names : 0);
+    double all = 1, lists = 0, tables = 0, code = 0;
+    bool steps = false;
+    for (const auto& block : hit.blocks) {
+      const auto size = static_cast<double>(block.text.size());
+      all += size;
+      if (block.kind == BlockKind::list) lists += size;
+      if (block.kind == BlockKind::table) tables += size;
+      if (block.kind == BlockKind::code) code += size;
+      steps |= block.kind == BlockKind::code || (block.kind == BlockKind::list && block.text.starts_with("1."));
+    }
+    set(Signal::text_lists, lists / all);
+    set(Signal::text_tables, tables / all);
+    set(Signal::text_code, code / all);
+    set(Signal::text_steps, evidence.asks == Asks::steps && steps ? 1 : 0);
+    std::uint64_t in_path = 0;
+    for (const auto& token : analyzer.analyze(hit.path)) {
+      for (std::size_t t = 0; t < terms; ++t) {
+        if (token.word->hash == found.terms[t].hash) in_path |= std::uint64_t{1} << t;
+      }
+    }
+    set(Signal::path, covered(evidence, in_path, 0));
+    set(Signal::side_page, is_side_page(hit.path) && in_path == 0 ? 1 : 0);
+  }
 }
 
 Features features_of(const Evidence& evidence, const SearchResult& found) {
@@ -342,7 +493,7 @@ Features features_of(const Evidence& evidence, const SearchResult& found) {
       top_root |= root;
     }
   }
-  f[7] = std::min(2.0, found.hits[0].score) / 2;
+  f[7] = std::min(6.0, found.hits[0].score) / 4;
   const std::size_t later = std::min<std::size_t>(found.hits.size(), 5) - 1;
   f[8] = found.hits[0].score > 0 ? 1 - found.hits[later].score / found.hits[0].score : 0;
   f[9] = best->fits ? 1 : 0;

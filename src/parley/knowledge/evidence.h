@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace parley::knowledge {
 
 /// What kind of thing a question asks for, as far as its first words tell. Anything but English is `other`.
-enum class Asks : std::uint8_t { other, person, place, time, number, reason, steps };
+enum class Asks : std::uint8_t { other, person, place, time, number, reason, steps, definition };
 Asks what_is_asked(std::string_view question);
 
 /// One thing the question names: a word, or a compound with its parts.
@@ -36,6 +37,8 @@ struct Unit {
   std::uint16_t words = 0;
   std::uint16_t new_words = 0;  ///< content words that the question does not have
   bool fits = false;            ///< has what the question asks for (a year, a number, a name …)
+  std::uint64_t same_form = 0;  ///< question terms that stand there as the question writes them
+  std::uint16_t run = 0;        ///< longest run of words it shares with the question, function words included
   double adjacency = 0;         ///< share of neighbouring question words that stand together in it
   double score = 0;
 };
@@ -45,17 +48,22 @@ struct Evidence {
   Asks asks = Asks::other;
   std::vector<Concept> concepts;
   double weight = 0;                     ///< sum over concepts
+  std::size_t question_words = 0;        ///< function words included
   std::vector<Unit> units;               ///< of the first hits, in order
   std::vector<std::uint64_t> hit_exact;  ///< per hit: terms in body or headings
   std::vector<std::uint64_t> hit_root;
+  std::vector<double> heading_fit;           ///< per hit: share of the nearest heading that the question has
   std::vector<std::uint64_t> heading_exact;  ///< per hit: terms in title and headings
 };
 
 /// Share (0 to 1) of the question's weight that the terms cover; a root counts for `root_share`.
 double covered(const Evidence& evidence, std::uint64_t exact, std::uint64_t root);
 
-/// `found` must outlive the result, which points into it.
-Evidence gather_evidence(std::string_view question, const SearchResult& found);
+/// `found` must outlive the result, which points into it. Looks at the first `hits_max` hits.
+Evidence gather_evidence(std::string_view question, const SearchResult& found, std::size_t hits_max = 8);
+
+/// Sets the signals that need a passage's text, for each hit of `found`: `signals` has one entry per hit.
+void set_text_signals(std::string_view question, const SearchResult& found, std::span<Signals> signals);
 
 /// What the decision to answer rests on, each about 0 to 1.
 inline constexpr std::array<std::string_view, 14> feature_names = {

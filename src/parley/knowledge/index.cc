@@ -14,8 +14,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "parley/knowledge/evidence.h"
 #include "parley/knowledge/ranking.h"
 #include "parley/knowledge/terms.h"
+#include "parley/knowledge/vocabulary.h"
 
 namespace parley::knowledge {
 namespace {
@@ -47,8 +49,12 @@ constexpr std::size_t stream_words_max = 4'000;
 constexpr std::size_t key_bytes_max = 200;
 
 constexpr std::size_t candidates_max = 60;    // re-ranked; deeper ones were never relevant enough to matter
+constexpr std::size_t text_passages = 12;     // whose text is read for the last ordering
 constexpr std::size_t feedback_passages = 8;  // taken to be relevant
+constexpr std::size_t feedback_question_words = 9;  // from here on feedback counts in full
 constexpr std::size_t feedback_terms = 30;    // strongest of their words
+constexpr std::size_t related_max = 128;
+constexpr double weak_share = 0.7;  // what a word that only frames the question weighs of its frequency's worth
 constexpr std::size_t frequency_cache_max = 200'000;
 constexpr std::size_t idle_readers_max = 16;  // one per worker that searches at the same time
 
@@ -219,6 +225,30 @@ double inverse_frequency(double passages, double with_term) {
   return std::log(1 + (passages - with_term + 0.5) / (with_term + 0.5));
 }
 
+/// "backup" also looks for "back", and "back up" for "backup": which of them a page writes is chance.
+void add_particle_forms(Reader& reader, std::string_view text, std::vector<QueryTerm>& terms,
+                        std::unordered_set<std::uint32_t>& seen) {
+  std::vector<std::pair<std::string, std::string>> forms;  // after which stem, the other form
+  std::string previous;
+  std::string previous_stem;
+  for (const auto& token : reader.analyzer.analyze(text)) {
+    std::string word(text.substr(token.begin, token.end - token.begin));
+    for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (is_particle(word) && previous.size() >= 3) forms.emplace_back(previous_stem, previous + word);
+    else if (const auto verb = particle_verb(word); !verb.empty()) forms.emplace_back(token.word->stem, verb);
+    previous = word;
+    previous_stem = token.word->stem;
+  }
+  for (const auto& [stem, form] : forms) {
+    const auto& tokens = reader.analyzer.analyze(form);
+    if (tokens.size() != 1 || reader.frequency(tokens[0].word->stem) == 0) continue;
+    const auto after = std::ranges::find(terms, stem, &QueryTerm::stem);
+    if (after == terms.end() || !seen.insert(tokens[0].word->hash).second) continue;
+    terms.insert(after + 1,
+                 {.word = form, .stem = tokens[0].word->stem, .hash = tokens[0].word->hash, .part = true});
+  }
+}
+
 std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
   text = text.substr(0, std::min(text.size(), SearchQuery::text_bytes_max));
   std::vector<QueryTerm> terms;
@@ -233,10 +263,12 @@ std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
                      .hash = token.word->hash,
                      .part = token.part});
   }
+  if (reader.analyzer.language() == "english") add_particle_forms(reader, text, terms, seen);
   const auto passages = static_cast<double>(reader.database.get_doccount());
   for (auto& term : terms) {
     term.passages = reader.frequency(term.stem);
     term.weight = inverse_frequency(passages, static_cast<double>(term.passages));
+    if (is_weak_hash(term.hash)) term.weight *= weak_share;
   }
   if (terms.size() > SearchQuery::terms_max) {
     auto by_weight = terms;
@@ -248,6 +280,16 @@ std::vector<QueryTerm> question_terms(Reader& reader, std::string_view text) {
     });
   }
   return terms;
+}
+
+std::vector<RelatedTerm> related_terms(std::span<const QueryTerm> terms) {
+  std::vector<RelatedTerm> related;
+  for (std::size_t t = 0; t < terms.size() && t < 64; ++t) {
+    for (const auto hash : related_to(terms[t].hash)) {
+      if (related.size() < related_max) related.push_back({hash, static_cast<std::uint8_t>(t)});
+    }
+  }
+  return related;
 }
 
 /// `wanted` without the passages that `groups` may not read.
@@ -268,16 +310,18 @@ struct Candidate {
   Xapian::docid id = 0;
   std::uint32_t document = 0;  // hash of its path
   std::uint64_t terms = 0;     // of the question, one bit each
-  double base = 0;
+  double base = 0;             // its share of the question by BM25
   double score = 0;
+  Signals signals{};
   std::string stream = {};
+  Hit hit = {};  // read only for the first few
 };
 
 /// Lets passages of one document speak for each other: a question put in other words than the page's often finds a few
 /// of them in each of several passages. `best` is sorted by score.
-void add_document_evidence(std::span<Candidate> best, std::span<const RankedTerm> terms,
-                           const RankingWeights& weights) {
+void add_page_signals(std::span<Candidate> best, std::span<const RankedTerm> terms) {
   struct Together {
+    double best = 0;
     double score = 0;
     double share = 0.5;
     std::uint64_t terms = 0;
@@ -292,17 +336,21 @@ void add_document_evidence(std::span<Candidate> best, std::span<const RankedTerm
     if (together.passages++ > 0) {
       together.score += together.share * candidate.score;
       together.share /= 2;
+    } else {
+      together.best = candidate.score;
     }
     together.terms |= candidate.terms;
   }
   for (auto& candidate : best) {
     const auto& together = documents[candidate.document];
-    if (together.passages < 2) continue;
     double elsewhere = 0;
     for (std::size_t t = 0; t < terms.size() && t < 64; ++t) {
       if ((together.terms & ~candidate.terms) >> t & 1) elsewhere += terms[t].weight;
     }
-    candidate.score += weights.document * together.score + weights.document_coverage * elsewhere / total;
+    at(candidate.signals, Signal::page) = static_cast<float>(together.score);
+    at(candidate.signals, Signal::page_coverage) = static_cast<float>(elsewhere / total);
+    at(candidate.signals, Signal::page_best) = static_cast<float>(together.best - candidate.score);
+    at(candidate.signals, Signal::page_passages) = static_cast<float>(std::min(together.passages, 10)) / 10;
   }
 }
 
@@ -535,9 +583,12 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   for (const auto& term : result.terms) {
     if (!term.part) total_weight += term.weight;
     ranked.push_back({term.hash, term.weight});
-    if (term.passages != 0) words.emplace_back(term.stem);
+    if (term.passages == 0) continue;
+    if (is_weak_hash(term.hash)) words.emplace_back(Xapian::Query::OP_SCALE_WEIGHT, Xapian::Query(term.stem), weak_share);
+    else words.emplace_back(term.stem);
   }
   if (words.empty() || total_weight <= 0) return result;
+  const auto related = related_terms(result.terms);
 
   Xapian::Query wanted(Xapian::Query::OP_OR, words.begin(), words.end());
   wanted = readable_by(reader, wanted, query.allowed_groups);
@@ -558,49 +609,90 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   }
   if (last == 0 || query.offset >= last) return result;
 
+  static const RankingWeights usual;
+  const RankingWeights& weights = query.weights == nullptr ? usual : *query.weights;
   Xapian::Enquire enquire(database);
   enquire.set_query(wanted);
-  enquire.set_weighting_scheme(Xapian::BM25Weight(query.weights.bm25_k1, 0, 1, query.weights.bm25_b, 0.5));
+  enquire.set_weighting_scheme(Xapian::BM25Weight(weights.bm25_k1, 0, 1, weights.bm25_b, 0.5));
   const auto matches = enquire.get_mset(0, static_cast<Xapian::doccount>(std::max(last, candidates_max)));
   std::vector<Candidate> candidates;
   candidates.reserve(matches.size());
   for (auto match = matches.begin(); match != matches.end(); ++match)
     candidates.push_back({.id = *match, .base = match.get_weight() / total_weight});
-  const RankingWeights& weights = query.weights;
 
   // Passages below the re-ranked ones keep their order behind them.
   const std::size_t reranked = std::min(candidates.size(), candidates_max);
-  for (std::size_t i = 0; i < reranked; ++i) {
-    auto& candidate = candidates[i];
+  const auto best = std::span(candidates).first(reranked);
+  for (auto& candidate : best) {
     candidate.stream = database.get_document(candidate.id).get_value(stream_slot);
     if (candidate.stream.size() < sizeof(std::uint32_t))
       return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad token stream");
     std::memcpy(&candidate.document, candidate.stream.data(), sizeof candidate.document);
     candidate.stream.erase(0, sizeof candidate.document);
-    const auto match = match_stream(candidate.stream, ranked);
-    candidate.terms = match.terms;
-    candidate.score = candidate.base + weights.sentence * match.sentence + weights.adjacency * match.adjacency +
-                      weights.coverage * match.coverage + weights.heading * match.heading + weights.root * match.root;
+    at(candidate.signals, Signal::bm25) = static_cast<float>(candidate.base);
+    candidate.terms = match_stream(candidate.stream, ranked, related, candidate.signals);
+    candidate.score = score_of(candidate.signals, weights.stream);
   }
   const auto by_score = [](const Candidate& a, const Candidate& b) {
     return a.score != b.score ? a.score > b.score : a.id < b.id;
   };
-  const auto best = std::span(candidates).first(reranked);
   std::ranges::sort(best, by_score);
-  add_document_evidence(best, ranked, weights);
+  add_page_signals(best, ranked);
+  // The relevance model is made of passages that are probably right, so pages have their say in which.
+  for (auto& candidate : best) candidate.score = score_of(candidate.signals, weights.page);
   std::ranges::sort(best, by_score);
-  if (weights.feedback > 0 && reranked > 1) {
-    const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)));
-    for (auto& candidate : best) candidate.score += weights.feedback * feedback_match(candidate.stream, terms);
-    std::ranges::sort(best, by_score);
+  // The best passages for few words are a guess, and likeness to a wrong guess misleads.
+  const double feedback_share =
+      std::min(1.0, static_cast<double>(ranked.size()) / static_cast<double>(feedback_question_words));
+  const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)));
+  for (auto& candidate : best) {
+    at(candidate.signals, Signal::feedback) =
+        static_cast<float>(feedback_share * feedback_match(candidate.stream, terms));
+    candidate.score = score_of(candidate.signals, weights.page);
+  }
+  std::ranges::sort(best, by_score);
+
+  const auto read_hit = [&](Candidate& candidate) {
+    return read_record(database.get_document(candidate.id).get_value(record_slot), candidate.hit);
+  };
+  const auto read = best.first(std::min(reranked, text_passages));
+  SearchResult looked_at{.language = language};
+  looked_at.terms = result.terms;
+  looked_at.passages = result.passages;
+  std::vector<Signals> signals;
+  for (auto& candidate : read) {
+    if (!read_hit(candidate))
+      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
+    looked_at.hits.push_back(std::move(candidate.hit));
+    signals.push_back(candidate.signals);
+  }
+  set_text_signals(query.text, looked_at, signals);
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    read[i].hit = std::move(looked_at.hits[i]);
+    read[i].signals = signals[i];
+    read[i].score = score_of(signals[i], weights.text);
+  }
+  std::ranges::sort(read, by_score);
+  // Scores of different stages do not compare: those behind keep their order below the last one read.
+  for (std::size_t i = read.size(); i < candidates.size(); ++i) {
+    const double own = i < reranked ? candidates[i].score : candidates[i].base;
+    candidates[i].score = i == 0 ? own : std::min(own, candidates[i - 1].score);
+  }
+  if (query.ranking != nullptr) {
+    query.ranking->clear();
+    for (std::size_t i = 0; i < reranked; ++i) {
+      auto& candidate = candidates[i];
+      if (i >= read.size() && !read_hit(candidate)) return fail(Code::data_corrupt, "bad passage record");
+      query.ranking->push_back({candidate.hit.path, candidate.signals, i < read.size()});
+    }
   }
 
   for (std::size_t i = query.offset; i < candidates.size() && i < last; ++i) {
-    Hit hit;
-    if (!read_record(database.get_document(candidates[i].id).get_value(record_slot), hit))
+    auto& candidate = candidates[i];
+    if (i >= read.size() && !read_hit(candidate))
       return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
-    hit.score = i < reranked ? candidates[i].score : candidates[i].base;
-    result.hits.push_back(std::move(hit));
+    candidate.hit.score = candidate.score;
+    result.hits.push_back(std::move(candidate.hit));
   }
   return result;
 }

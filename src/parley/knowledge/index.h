@@ -14,6 +14,13 @@
 
 namespace parley::knowledge {
 
+/// A re-ranked candidate, as training sees it.
+struct RankedPassage {
+  std::string path;
+  Signals signals{};
+  bool text_seen = false;  ///< it was among the few whose text was read
+};
+
 /// A search asks for this. Everything in it may come from an untrusted caller except `allowed_groups`.
 struct SearchQuery {
   static constexpr std::size_t text_bytes_max = 4'000;  ///< the rest is not read: no question is longer
@@ -33,7 +40,8 @@ struct SearchQuery {
   enum class Total : std::uint8_t { skip, exact };
   Total total = Total::skip;
 
-  RankingWeights weights = {};  ///< for measuring; the default is what everybody gets
+  const RankingWeights* weights = nullptr;         ///< for measuring; null: what everybody gets
+  std::vector<RankedPassage>* ranking = nullptr;  ///< for training: receives what the ranking saw
 };
 
 /// A word of the question, as the index sees it.

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <initializer_list>
+#include <utility>
 
 namespace parley::knowledge {
 namespace {
@@ -21,7 +23,8 @@ std::uint32_t word_at(std::string_view stream, std::size_t index) {
 template <std::size_t Slots>
 class HashSlots {
  public:
-  explicit HashSlots(std::span<const RankedTerm> terms) {
+  template <class Term>
+  explicit HashSlots(std::span<const Term> terms) {
     keys_.fill(sentence_mark);
     for (std::size_t i = 0; i < terms.size() && i < Slots / 2; ++i) {
       std::size_t at = slot(terms[i].hash);
@@ -50,76 +53,201 @@ double sum_weights(std::uint64_t set, std::span<const RankedTerm> terms) {
   return sum;
 }
 
+Signals weights_of(std::initializer_list<std::pair<Signal, double>> set) {
+  Signals weights{};
+  for (const auto& [which, value] : set) at(weights, which) = static_cast<float>(value);
+  return weights;
+}
+
 }  // namespace
 
-StreamMatch match_stream(std::string_view stream, std::span<const RankedTerm> terms) {
-  StreamMatch match;
-  terms = terms.first(std::min(terms.size(), terms_max));
-  if (terms.empty()) return match;
-  const HashSlots<256> slots(terms);
-  double total = 0;
-  for (const auto& term : terms) total += term.weight;
-  if (total <= 0) return match;
+RankingWeights::RankingWeights()
+    : stream(weights_of({{Signal::bm25, 1},
+                         {Signal::sentence, 0.7},
+                         {Signal::adjacency, 0.5},
+                         {Signal::heading, 0.4},
+                         {Signal::heading_match, 0.4},
+                         {Signal::heading_root, 0.3},
+                         {Signal::root, 0.4},
+                         {Signal::related, 0.6},
+                         {Signal::heading_related, 0.3}})),
+      page(stream),
+      text() {
+  at(page, Signal::page) = 0.2f;
+  at(page, Signal::page_coverage) = 0.3f;
+  at(page, Signal::feedback) = 1.2f;
+  text = page;
+  for (const auto& [which, value] : {std::pair{Signal::coverage, 0.2},
+                                     {Signal::length, -0.5},
+                                     {Signal::phrase, 0.2},
+                                     {Signal::title, 0.2},
+                                     {Signal::text_fits, 0.3},
+                                     {Signal::text_fit_share, 0.2},
+                                     {Signal::text_run, 0.7},
+                                     {Signal::text_exact, 0.4},
+                                     {Signal::text_density, 1.2},
+                                     {Signal::text_names, 0.4},
+                                     {Signal::text_steps, 0.15},
+                                     {Signal::text_definition, 0.3},
+                                     {Signal::path, 0.3},
+                                     {Signal::side_page, -0.25}})
+    at(text, which) = static_cast<float>(value);
+}
 
+std::string_view name_of(Signal signal) {
+  static constexpr std::array<std::string_view, signal_count> names = {
+      "bm25",           "sentence",      "sentence_bare",  "sentence_soft",  "sentence_pair", "adjacency",
+      "phrase",         "coverage",      "rare_coverage",  "heading",        "title",         "heading_match",
+      "title_match",    "root",          "heading_root",   "related",        "heading_related", "length",
+      "above_first",    "page",          "page_coverage",  "page_best",      "page_passages", "feedback",
+      "text_sentence",  "text_context",  "text_adjacency", "text_fits",      "text_fit_share", "text_run",
+      "text_exact",     "text_density",  "text_names",     "text_lists",     "text_tables",   "text_code",
+      "text_steps",     "text_definition", "path",         "side_page"};
+  return names[static_cast<std::size_t>(signal)];
+}
+
+double score_of(const Signals& signals, const Signals& weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < signal_count; ++i) sum += double{signals[i]} * weights[i];
+  return sum;
+}
+
+std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> terms,
+                           std::span<const RelatedTerm> related, Signals& signals) {
+  terms = terms.first(std::min(terms.size(), terms_max));
+  if (terms.empty()) return 0;
+  const HashSlots<256> slots(terms);
+  const HashSlots<256> related_slots(related);
+  double total = 0;
+  double squares = 0;
+  for (const auto& term : terms) {
+    total += term.weight;
+    squares += term.weight * term.weight;
+  }
+  if (total <= 0) return 0;
+
+  struct Sentence {
+    std::uint64_t exact = 0;
+    std::uint64_t soft = 0;  // by root or meaning
+  };
   std::uint64_t seen = 0;
-  std::uint64_t seen_in_heading = 0;
-  std::uint64_t sentence = 0;
-  std::uint64_t previous_sentence = 0;
-  std::uint64_t root_seen = 0;
-  std::uint64_t adjacent = 0;  // bit i: terms i and i+1 stood together
-  double best_sentence = 0;
+  std::uint64_t root = 0;
+  std::uint64_t meaning = 0;
+  Sentence now, before, head;
+  std::uint64_t title = 0;
+  std::uint64_t head_root = 0;
+  std::uint64_t head_meaning = 0;
+  std::uint64_t near_pairs = 0;     // bit i: terms i and i+1 stood together
+  std::uint64_t ordered_pairs = 0;  // the same side by side in order
+  double best = 0, best_bare = 0, best_soft = 0, best_pair = 0;
+  double title_match = 0, heading_match = 0;
+  bool in_head = true;
+  std::size_t head_lines = 0;
+  std::size_t line_words = 0;
+  std::size_t line_matched = 0;
+  std::size_t words = 0;
   constexpr std::size_t near = 3;  // words: "transfer of two-phase funds" still joins "two-phase transfer"
   std::array<std::size_t, terms_max> last{};
-  const auto end_sentence = [&] {
-    if (sentence != 0) {
-      const double alone = sum_weights(sentence, terms);
+  const auto end_line = [&] {
+    if (in_head) {
+      if (line_words > 0) {
+        heading_match = sum_weights(now.exact, terms) * static_cast<double>(line_matched) /
+                        static_cast<double>(line_words);
+        if (head_lines++ == 0) {
+          title = now.exact;
+          title_match = heading_match;
+        }
+      }
+      head.exact |= now.exact;
+      head.soft |= now.soft;
+    } else if (now.exact != 0 || now.soft != 0) {
+      const double alone = sum_weights(now.exact, terms);
+      best_bare = std::max(best_bare, alone);
+      best_soft = std::max(best_soft, alone + 0.5 * sum_weights(now.soft & ~now.exact, terms));
+      best_pair = std::max(best_pair, sum_weights(now.exact | before.exact, terms));
       // Half of what only the heading or the sentence before had: "It is …" speaks of what was named there.
-      const double with_previous = alone + 0.5 * sum_weights((previous_sentence | seen_in_heading) & ~sentence, terms);
-      best_sentence = std::max(best_sentence, with_previous);
+      best = std::max(best, alone + 0.5 * sum_weights((before.exact | head.exact) & ~now.exact, terms));
     }
-    previous_sentence = sentence;
-    sentence = 0;
+    before = now;
+    now = {};
+    line_words = line_matched = 0;
   };
   const std::size_t count = stream.size() / sizeof(std::uint32_t);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t hash = word_at(stream, i);
     if (hash == body_mark) {
-      seen_in_heading = seen;
-      best_sentence = 0.5 * sum_weights(seen, terms);
-      sentence = 0;
-      previous_sentence = 0;
+      end_line();
+      in_head = false;
+      before = {};
+      best = 0.5 * sum_weights(seen, terms);
+      head_root = root;
+      head_meaning = meaning;
       continue;
     }
     if (hash == sentence_mark) {
-      end_sentence();
+      end_line();
       continue;
     }
+    ++words;
     const int found = slots.find(hash);
+    // Titles keep their function words, which say nothing about whether the question is what the title names.
+    if (found >= 0 || (in_head && !is_stop_hash(hash))) ++line_words;
     if (found < 0) {
       for (std::size_t t = 0; t < terms.size(); ++t) {
-        if (same_root(hash, terms[t].hash)) root_seen |= std::uint64_t{1} << t;
+        if (same_root(hash, terms[t].hash)) {
+          root |= std::uint64_t{1} << t;
+          now.soft |= std::uint64_t{1} << t;
+        }
+      }
+      if (const int like = related_slots.find(hash); like >= 0) {
+        const auto bit = std::uint64_t{1} << related[static_cast<std::size_t>(like)].term;
+        meaning |= bit;
+        now.soft |= bit;
       }
       continue;
     }
     const auto t = static_cast<std::size_t>(found);
+    ++line_matched;
     seen |= std::uint64_t{1} << t;
-    sentence |= std::uint64_t{1} << t;
+    now.exact |= std::uint64_t{1} << t;
     last[t] = i + 1;
-    if (t > 0 && last[t - 1] != 0 && i + 1 - last[t - 1] <= near) adjacent |= std::uint64_t{1} << (t - 1);
-    if (t + 1 < terms.size() && last[t + 1] != 0 && i + 1 - last[t + 1] <= near) adjacent |= std::uint64_t{1} << t;
+    if (t > 0 && last[t - 1] != 0 && i + 1 - last[t - 1] <= near) {
+      near_pairs |= std::uint64_t{1} << (t - 1);
+      if (i - last[t - 1] == 0) ordered_pairs |= std::uint64_t{1} << (t - 1);
+    }
+    if (t + 1 < terms.size() && last[t + 1] != 0 && i + 1 - last[t + 1] <= near) near_pairs |= std::uint64_t{1} << t;
   }
-  end_sentence();
+  end_line();
 
-  match.terms = seen;
-  match.sentence = best_sentence / total;
-  match.coverage = sum_weights(seen, terms) / total;
-  match.heading = sum_weights(seen_in_heading, terms) / total;
-  match.root = sum_weights(root_seen & ~seen, terms) / total;
-  for (std::size_t t = 0; t + 1 < terms.size(); ++t) {
-    if (adjacent >> t & 1) match.adjacency += std::min(terms[t].weight, terms[t + 1].weight);
+  const auto set = [&](Signal which, double value) { at(signals, which) = static_cast<float>(value); };
+  const auto share = [&](std::uint64_t bits) { return sum_weights(bits, terms) / total; };
+  set(Signal::sentence, best / total);
+  set(Signal::sentence_bare, best_bare / total);
+  set(Signal::sentence_soft, best_soft / total);
+  set(Signal::sentence_pair, best_pair / total);
+  double pairs = 0, phrases = 0, rare = 0;
+  for (std::size_t t = 0; t < terms.size(); ++t) {
+    if (seen >> t & 1) rare += terms[t].weight * terms[t].weight;
+    if (t + 1 == terms.size()) break;
+    const double weight = std::min(terms[t].weight, terms[t + 1].weight);
+    if (near_pairs >> t & 1) pairs += weight;
+    if (ordered_pairs >> t & 1) phrases += weight;
   }
-  match.adjacency /= total;
-  return match;
+  set(Signal::adjacency, pairs / total);
+  set(Signal::phrase, phrases / total);
+  set(Signal::coverage, share(seen));
+  set(Signal::rare_coverage, rare / squares);
+  set(Signal::heading, share(head.exact));
+  set(Signal::title, share(title));
+  set(Signal::heading_match, heading_match / total);
+  set(Signal::title_match, title_match / total);
+  set(Signal::root, share(root & ~seen));
+  set(Signal::heading_root, share(head_root & ~head.exact));
+  set(Signal::related, share(meaning & ~seen & ~root));
+  set(Signal::heading_related, share(head_meaning & ~head.exact & ~head_root));
+  set(Signal::length, static_cast<double>(words) / (static_cast<double>(words) + 60));
+  set(Signal::above_first, head_lines <= 1 ? 1 : 0);
+  return seen;
 }
 
 double feedback_match(std::string_view stream, std::span<const RankedTerm> terms) {

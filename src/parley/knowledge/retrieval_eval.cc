@@ -1,9 +1,11 @@
 // Measures search and answers on public collections and prints one table. With `train`, fits the confidence model on
 // half of the articles and prints the table that belongs into evidence.cc.
 //
-//   retrieval_eval [--data DIR] [--set weight=value]... [squad] [abstain] [cranfield] [speed] [build] [train]
+//   retrieval_eval [--data DIR] [--set stage.signal=value]... [squad] [abstain] [cranfield] [speed] [build] [train]
+//   retrieval_eval docs FOLDER QUESTIONS
 //
-// DIR holds squad2-8-articles.json and cranfield/; without words everything but `train` is measured.
+// DIR holds squad2-8-articles.json and cranfield/; without words everything but `train` is measured. `docs` answers a file
+// of questions (as `parley eval` reads them) from a folder of documents and prints every answer.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -29,7 +31,9 @@
 #include "parley/knowledge/answer.h"
 #include "parley/knowledge/eval.h"
 #include "parley/knowledge/evidence.h"
+#include "parley/knowledge/files.h"
 #include "parley/knowledge/index.h"
+#include "parley/knowledge/parse.h"
 #include "parley/knowledge/sentences.h"
 
 namespace parley::knowledge {
@@ -94,7 +98,7 @@ class ScratchIndex {
 };
 
 SearchResult search(const Index& index, std::string_view text, std::size_t limit) {
-  return must(index.search({.text = text, .limit = limit, .weights = weights}));
+  return must(index.search({.text = text, .limit = limit, .weights = &weights}));
 }
 
 struct Question {
@@ -153,6 +157,11 @@ void row(std::string_view what, double value, std::string_view wanted) {
 
 // --- questions over encyclopaedia paragraphs -------------------------------------------------------------------------
 
+std::ofstream dump;
+std::size_t dump_number = 0;
+void dump_line(std::ofstream& out, std::string_view set, std::size_t group, std::size_t number,
+               const std::vector<RankedPassage>& ranking, const std::set<std::string>& relevant);
+
 void measure_squad(const Squad& squad) {
   ScratchIndex index;
   fill(*index, squad, std::nullopt);
@@ -160,7 +169,9 @@ void measure_squad(const Squad& squad) {
   Evaluation as_shipped;
   double holding = 0;
   for (const auto& question : squad.questions) {
-    const auto found = search(*index, question.text, 10);
+    std::vector<RankedPassage> ranking;
+    const auto found = must(index->search({.text = question.text, .limit = 10, .weights = &weights, .ranking = &ranking}));
+    if (dump.is_open()) dump_line(dump, "squad", question.article, dump_number++, ranking, {question.paragraph});
     EvalOutcome outcome;
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
     outcome.urls = outcome.ranked;
@@ -341,6 +352,16 @@ void train(const Squad& squad) {
   }
 }
 
+/// Writes what the ranking saw of every candidate, for the trainer.
+void dump_line(std::ofstream& out, std::string_view set, std::size_t group, std::size_t number,
+               const std::vector<RankedPassage>& ranking, const std::set<std::string>& relevant) {
+  for (const auto& passage : ranking) {
+    out << set << ' ' << group << ' ' << number << ' ' << relevant.contains(passage.path) << ' ' << passage.text_seen << ' ' << passage.path;
+    for (const float value : passage.signals) out << ' ' << value;
+    out << '\n';
+  }
+}
+
 // --- ranking of abstracts --------------------------------------------------------------------------------------------
 
 void measure_cranfield(const fs::path& data) {
@@ -373,7 +394,10 @@ void measure_cranfield(const fs::path& data) {
     EvalQuestion question;
     question.relevant.assign(wanted.begin(), wanted.end());
     EvalOutcome outcome;
-    const auto found = search(*index, std::string(entry.at("text").as_string()), 50);
+    std::vector<RankedPassage> ranking;
+    const std::string text(entry.at("text").as_string());
+    const auto found = must(index->search({.text = text, .limit = 50, .weights = &weights, .ranking = &ranking}));
+    if (dump.is_open()) dump_line(dump, "cranfield", 0, dump_number++, ranking, wanted);
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
     outcome.urls = outcome.ranked;
     outcome.answer = answer(std::string(entry.at("text").as_string()), found);
@@ -384,6 +408,64 @@ void measure_cranfield(const fs::path& data) {
   row("cranfield: nDCG@10", report.ndcg_at_10, ">= 0.43");
   row("cranfield: hit@10", report.hit_at_10, "");
   row("cranfield: answered (all are answerable in some degree)", report.answered_share, "");
+}
+
+// --- a folder of documentation ----------------------------------------------------------------------------------------
+
+Document read_document(const FoundFile& found) {
+  const auto bytes = must(knowledge::read_file(found.file, document_bytes_max));
+  switch (found.format) {
+    case Format::mdx: return must(parse_mdx(bytes, found.path)).document;
+    case Format::html: return must(parse_html(bytes, found.path)).document;
+    case Format::text: return must(parse_text(bytes, found.path)).document;
+    case Format::markdown: break;
+  }
+  return must(parse_markdown(bytes, found.path)).document;
+}
+
+void fill_with_folder(Index& index, const fs::path& folder) {
+  for (const auto& found : must(find_files(folder)).files) must(index.replace(read_document(found)));
+  must(index.commit(1));
+}
+
+/// Prints what a person asking would see, question by question: figures over some twenty questions say little.
+void measure_docs(const fs::path& folder, const fs::path& file) {
+  ScratchIndex index;
+  fill_with_folder(*index, folder);
+  Evaluation evaluation;
+  for (const auto& question : must(parse_eval_lines(read_file(file)))) {
+    std::vector<RankedPassage> ranking;
+    const auto found =
+        must(index->search({.text = question.question, .limit = 60, .weights = &weights, .ranking = &ranking}));
+    if (dump.is_open())
+      dump_line(dump, "docs", 0, dump_number++, ranking, {question.relevant.begin(), question.relevant.end()});
+    const auto outcome = outcome_of(question.question, found);
+    Evaluation alone;
+    alone.add(question, outcome);
+    evaluation.add(question, outcome);
+    const auto one = alone.report();
+    fmt::print("\n=== {} {}\n", question.id, question.question);
+    fmt::print("    page first {}  cited first {}  quoted {}  answered {} ({:.3f})  MRR {:.2f}\n", one.hit_at_1,
+               one.first_citation_relevant, one.answer_containment, outcome.answer.answered, outcome.answer.confidence,
+               one.mrr);
+    for (const auto& page : question.relevant) fmt::print("    wanted {}\n", page);
+    for (std::size_t h = 0; h < found.hits.size() && h < 6; ++h) {
+      const auto& hit = found.hits[h];
+      fmt::print("    {}. {:.3f} {} | {}\n", h + 1, hit.score, hit.path,
+                 hit.headings.empty() ? hit.title : hit.headings.back());
+    }
+    fmt::print("{}\n", outcome.answer.text);
+    for (const auto& citation : outcome.answer.citations) fmt::print("  [{}]({})\n", citation.title, citation.url);
+  }
+  const auto report = evaluation.report();
+  fmt::print("\n");
+  if (report.ranked == 0) return;
+  row("docs: hit@1, pages", report.hit_at_1, "");
+  row("docs: hit@10, pages", report.hit_at_10, "");
+  row("docs: right page cited first", report.first_citation_relevant, ">= 0.90");
+  row("docs: answerable questions answered", report.answered_share, "");
+  row("docs: a wanted text in the quotes", report.answer_containment, "");
+  row("docs: abstained of the unanswerable", report.abstention_recall, "");
 }
 
 // --- speed -----------------------------------------------------------------------------------------------------------
@@ -497,15 +579,22 @@ void measure_speed(const Squad& squad, bool searching) {
   row("answer from ten hits, p99 ms", percentile(answer_ms, 0.99), "");
 }
 
+bool set_weight(std::string_view name, float value) {
+  Signals* stage = name.starts_with("stream.") ? &weights.stream
+                   : name.starts_with("page.") ? &weights.page
+                   : name.starts_with("text.") ? &weights.text
+                                               : nullptr;
+  if (stage == nullptr) return false;
+  const auto signal = name.substr(name.find('.') + 1);
+  for (std::size_t i = 0; i < signal_count; ++i) {
+    if (name_of(static_cast<Signal>(i)) == signal) return (*stage)[i] = value, true;
+  }
+  return false;
+}
+
 int run(int argc, char** argv) {
   fs::path data = "../shared/data/retrieval";
   std::set<std::string> parts;
-  const std::map<std::string, double RankingWeights::*> names = {
-      {"k1", &RankingWeights::bm25_k1},        {"b", &RankingWeights::bm25_b},
-      {"sentence", &RankingWeights::sentence}, {"adjacency", &RankingWeights::adjacency},
-      {"coverage", &RankingWeights::coverage}, {"heading", &RankingWeights::heading},
-      {"root", &RankingWeights::root},         {"feedback", &RankingWeights::feedback},
-      {"document", &RankingWeights::document}, {"document_coverage", &RankingWeights::document_coverage}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--data" && i + 1 < argc) {
@@ -513,9 +602,13 @@ int run(int argc, char** argv) {
     } else if (word == "--set" && i + 1 < argc) {
       const std::string setting = argv[++i];
       const auto equals = setting.find('=');
-      const auto name = names.find(setting.substr(0, equals));
-      if (equals == std::string::npos || name == names.end()) stop("no such weight: " + setting);
-      weights.*(name->second) = std::stod(setting.substr(equals + 1));
+      if (equals == std::string::npos || !set_weight(setting.substr(0, equals), std::stof(setting.substr(equals + 1))))
+        stop("no such weight: " + setting);
+    } else if (word == "--dump" && i + 1 < argc) {
+      dump.open(argv[++i]);
+    } else if (word == "docs" && i + 2 < argc) {
+      measure_docs(argv[i + 1], argv[i + 2]);
+      return 0;
     } else {
       parts.insert(word);
     }

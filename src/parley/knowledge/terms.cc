@@ -462,6 +462,16 @@ struct Analyzer::State {
   }
 };
 
+bool is_stop_hash(std::uint32_t hash) {
+  static const std::unordered_set<std::uint32_t> hashes = [] {
+    std::unordered_set<std::uint32_t> made;
+    const Xapian::Stem stem("english");
+    for (const auto word : english_stop_words()) made.insert(hash_of_stem(stem(std::string(word))));
+    return made;
+  }();
+  return hashes.contains(hash);
+}
+
 Analyzer::Analyzer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Analyzer::Analyzer(Analyzer&&) noexcept = default;
 Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;

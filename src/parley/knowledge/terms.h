@@ -30,6 +30,9 @@ std::uint32_t hash_of_stem(std::string_view stem);
 /// accident). Numbers and shorter stems share a root with nothing.
 inline bool same_root(std::uint32_t a, std::uint32_t b) { return a >> 16 == b >> 16 && a != b; }
 
+/// True for the hash of an English function word ("the", "how").
+bool is_stop_hash(std::uint32_t hash);
+
 /// One word of a text.
 struct Token {
   const Word* word = nullptr;    ///< valid until the next call of the same analyzer
