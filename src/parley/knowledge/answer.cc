@@ -103,8 +103,8 @@ Answer abstain(const SearchResult& found, double confidence) {
   out.text = nearest_pages;
   out.text += '\n';
   for (const auto& page : out.citations) {
-    out.text += fmt::format("\n- [{}](<{}>)", link_text(page.title.empty() ? page.url : page.title),
-                            link_target(page.url));
+    out.text +=
+        fmt::format("\n- [{}](<{}>)", link_text(page.title.empty() ? page.url : page.title), link_target(page.url));
   }
   return out;
 }
@@ -143,9 +143,7 @@ Answer answer(std::string_view question, const SearchResult& found, double confi
     const auto leads = [&](std::size_t u) {
       return evidence.units[u].kind == BlockKind::prose && evidence.units[u].text.ends_with(':');
     };
-    const auto with = [&](std::size_t u) {
-      return u < evidence.units.size() && evidence.units[u].hit == unit.hit;
-    };
+    const auto with = [&](std::size_t u) { return u < evidence.units.size() && evidence.units[u].hit == unit.hit; };
     if (leads(best) && with(best + 1) && evidence.units[best + 1].kind != BlockKind::prose) choose(best + 1);
     if (unit.kind != BlockKind::prose && best > 0 && with(best - 1) && leads(best - 1)) choose(best - 1);
     // A how-to is told where its command stands; sentences of other pages beside it only distract.

@@ -12,13 +12,13 @@
 namespace parley::knowledge {
 namespace {
 
-constexpr std::size_t units_max = 2'000;       // a machine-made page must not make an answer slow
-constexpr std::size_t terms_max = 64;          // one bit each
+constexpr std::size_t units_max = 2'000;  // a machine-made page must not make an answer slow
+constexpr std::size_t terms_max = 64;     // one bit each
 constexpr std::size_t question_words_max = 64;
 constexpr std::size_t whole_list_bytes_max = 500;  // a shorter list is quoted whole
-constexpr double root_share = 0.5;             // what a word matched by its root alone is worth
-constexpr double evidence_weight_usual = 20;   // brings a sum of word weights near 1
-constexpr std::size_t unit_bytes_max = 2'000;  // a longer list or table is quoted by the lines that matter
+constexpr double root_share = 0.5;                 // what a word matched by its root alone is worth
+constexpr double evidence_weight_usual = 20;       // brings a sum of word weights near 1
+constexpr std::size_t unit_bytes_max = 2'000;      // a longer list or table is quoted by the lines that matter
 
 // Weights of the logistic model over `feature_names`, as `retrieval_eval train` prints them for penalty 0.0003 from
 // every other article of a public question collection. The constant is moved so that the cut lies at 0.5.
@@ -382,7 +382,8 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
     if (unit.new_words == 0 && unit.kind == BlockKind::prose) unit.score -= 0.5;
     if (unit.text.ends_with('?')) unit.score -= 0.2;
     // Points at what it does not say.
-    if (unit.kind == BlockKind::prose && (unit.text.ends_with(':') || unit.text.starts_with("See "))) unit.score -= 0.15;
+    if (unit.kind == BlockKind::prose && (unit.text.ends_with(':') || unit.text.starts_with("See ")))
+      unit.score -= 0.15;
   }
   return evidence;
 }

@@ -48,11 +48,11 @@ constexpr std::size_t stream_words_max = 4'000;
 // Xapian refuses terms over 245 bytes (after escaping); longer keys are replaced by a digest.
 constexpr std::size_t key_bytes_max = 200;
 
-constexpr std::size_t candidates_max = 60;    // re-ranked; deeper ones were never relevant enough to matter
-constexpr std::size_t text_passages = 12;     // whose text is read for the last ordering
-constexpr std::size_t feedback_passages = 8;  // taken to be relevant
+constexpr std::size_t candidates_max = 60;          // re-ranked; deeper ones were never relevant enough to matter
+constexpr std::size_t text_passages = 12;           // whose text is read for the last ordering
+constexpr std::size_t feedback_passages = 8;        // taken to be relevant
 constexpr std::size_t feedback_question_words = 9;  // from here on feedback counts in full
-constexpr std::size_t feedback_terms = 30;    // strongest of their words
+constexpr std::size_t feedback_terms = 30;          // strongest of their words
 constexpr std::size_t related_max = 128;
 constexpr double weak_share = 0.7;  // what a word that only frames the question weighs of its frequency's worth
 constexpr std::size_t frequency_cache_max = 200'000;
@@ -244,8 +244,7 @@ void add_particle_forms(Reader& reader, std::string_view text, std::vector<Query
     if (tokens.size() != 1 || reader.frequency(tokens[0].word->stem) == 0) continue;
     const auto after = std::ranges::find(terms, stem, &QueryTerm::stem);
     if (after == terms.end() || !seen.insert(tokens[0].word->hash).second) continue;
-    terms.insert(after + 1,
-                 {.word = form, .stem = tokens[0].word->stem, .hash = tokens[0].word->hash, .part = true});
+    terms.insert(after + 1, {.word = form, .stem = tokens[0].word->stem, .hash = tokens[0].word->hash, .part = true});
   }
 }
 
@@ -584,7 +583,8 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
     if (!term.part) total_weight += term.weight;
     ranked.push_back({term.hash, term.weight});
     if (term.passages == 0) continue;
-    if (is_weak_hash(term.hash)) words.emplace_back(Xapian::Query::OP_SCALE_WEIGHT, Xapian::Query(term.stem), weak_share);
+    if (is_weak_hash(term.hash))
+      words.emplace_back(Xapian::Query::OP_SCALE_WEIGHT, Xapian::Query(term.stem), weak_share);
     else words.emplace_back(term.stem);
   }
   if (words.empty() || total_weight <= 0) return result;

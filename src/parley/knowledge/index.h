@@ -40,7 +40,7 @@ struct SearchQuery {
   enum class Total : std::uint8_t { skip, exact };
   Total total = Total::skip;
 
-  const RankingWeights* weights = nullptr;         ///< for measuring; null: what everybody gets
+  const RankingWeights* weights = nullptr;        ///< for measuring; null: what everybody gets
   std::vector<RankedPassage>* ranking = nullptr;  ///< for training: receives what the ranking saw
 };
 

@@ -81,6 +81,8 @@ RankingWeights::RankingWeights()
                                      {Signal::length, -0.5},
                                      {Signal::phrase, 0.2},
                                      {Signal::title, 0.2},
+                                     {Signal::title_match, 0.6},
+                                     {Signal::heading_match, 0.9},
                                      {Signal::text_fits, 0.3},
                                      {Signal::text_fit_share, 0.2},
                                      {Signal::text_run, 0.7},
@@ -96,13 +98,14 @@ RankingWeights::RankingWeights()
 
 std::string_view name_of(Signal signal) {
   static constexpr std::array<std::string_view, signal_count> names = {
-      "bm25",           "sentence",      "sentence_bare",  "sentence_soft",  "sentence_pair", "adjacency",
-      "phrase",         "coverage",      "rare_coverage",  "heading",        "title",         "heading_match",
-      "title_match",    "root",          "heading_root",   "related",        "heading_related", "length",
-      "above_first",    "page",          "page_coverage",  "page_best",      "page_passages", "feedback",
-      "text_sentence",  "text_context",  "text_adjacency", "text_fits",      "text_fit_share", "text_run",
-      "text_exact",     "text_density",  "text_names",     "text_lists",     "text_tables",   "text_code",
-      "text_steps",     "text_definition", "path",         "side_page"};
+      "bm25",          "sentence",        "sentence_bare",   "sentence_soft",  "sentence_pair",
+      "adjacency",     "phrase",          "coverage",        "rare_coverage",  "heading",
+      "title",         "heading_match",   "title_match",     "root",           "heading_root",
+      "related",       "heading_related", "length",          "above_first",    "page",
+      "page_coverage", "page_best",       "page_passages",   "feedback",       "text_sentence",
+      "text_context",  "text_adjacency",  "text_fits",       "text_fit_share", "text_run",
+      "text_exact",    "text_density",    "text_names",      "text_lists",     "text_tables",
+      "text_code",     "text_steps",      "text_definition", "path",           "side_page"};
   return names[static_cast<std::size_t>(signal)];
 }
 
@@ -151,8 +154,8 @@ std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> 
   const auto end_line = [&] {
     if (in_head) {
       if (line_words > 0) {
-        heading_match = sum_weights(now.exact, terms) * static_cast<double>(line_matched) /
-                        static_cast<double>(line_words);
+        heading_match =
+            sum_weights(now.exact, terms) * static_cast<double>(line_matched) / static_cast<double>(line_words);
         if (head_lines++ == 0) {
           title = now.exact;
           title_match = heading_match;

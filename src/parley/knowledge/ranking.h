@@ -35,11 +35,11 @@ enum class Signal : std::uint8_t {
   length,       ///< of the passage, saturating: a property of it, not a share
   above_first,  ///< 1: stands under no heading but the page's own
   // From what else was found.
-  page,            ///< other good passages of the same page, each next one worth half
-  page_coverage,   ///< question words that only other passages of the page have
-  page_best,       ///< how much better the page's best passage is
-  page_passages,   ///< how many of the page's passages were found, of ten
-  feedback,        ///< likeness to the passages ranked best without it
+  page,           ///< other good passages of the same page, each next one worth half
+  page_coverage,  ///< question words that only other passages of the page have
+  page_best,      ///< how much better the page's best passage is
+  page_passages,  ///< how many of the page's passages were found, of ten
+  feedback,       ///< likeness to the passages ranked best without it
   // From the text of the first few.
   text_sentence,    ///< the best sentence, compounds counted once
   text_context,     ///< the same with what its surroundings add
@@ -102,8 +102,8 @@ struct RelatedTerm {
 };
 
 /// Compares one stream, read straight from the index as little-endian 32-bit words, with the question, and sets the
-/// signals that need nothing else (`bm25` is left alone). Returns the set of terms that occur: bit i for terms[i]. A last
-/// odd piece is ignored. `terms`: at most 64, in the order of the question; `related`: at most 128.
+/// signals that need nothing else (`bm25` is left alone). Returns the set of terms that occur: bit i for terms[i]. A
+/// last odd piece is ignored. `terms`: at most 64, in the order of the question; `related`: at most 128.
 std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> terms,
                            std::span<const RelatedTerm> related, Signals& signals);
 

@@ -4,8 +4,8 @@
 //   retrieval_eval [--data DIR] [--set stage.signal=value]... [squad] [abstain] [cranfield] [speed] [build] [train]
 //   retrieval_eval docs FOLDER QUESTIONS
 //
-// DIR holds squad2-8-articles.json and cranfield/; without words everything but `train` is measured. `docs` answers a file
-// of questions (as `parley eval` reads them) from a folder of documents and prints every answer.
+// DIR holds squad2-8-articles.json and cranfield/; without words everything but `train` is measured. `docs` answers a
+// file of questions (as `parley eval` reads them) from a folder of documents and prints every answer.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -170,7 +170,8 @@ void measure_squad(const Squad& squad) {
   double holding = 0;
   for (const auto& question : squad.questions) {
     std::vector<RankedPassage> ranking;
-    const auto found = must(index->search({.text = question.text, .limit = 10, .weights = &weights, .ranking = &ranking}));
+    const auto found =
+        must(index->search({.text = question.text, .limit = 10, .weights = &weights, .ranking = &ranking}));
     if (dump.is_open()) dump_line(dump, "squad", question.article, dump_number++, ranking, {question.paragraph});
     EvalOutcome outcome;
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
@@ -356,7 +357,8 @@ void train(const Squad& squad) {
 void dump_line(std::ofstream& out, std::string_view set, std::size_t group, std::size_t number,
                const std::vector<RankedPassage>& ranking, const std::set<std::string>& relevant) {
   for (const auto& passage : ranking) {
-    out << set << ' ' << group << ' ' << number << ' ' << relevant.contains(passage.path) << ' ' << passage.text_seen << ' ' << passage.path;
+    out << set << ' ' << group << ' ' << number << ' ' << relevant.contains(passage.path) << ' ' << passage.text_seen
+        << ' ' << passage.path;
     for (const float value : passage.signals) out << ' ' << value;
     out << '\n';
   }
@@ -410,7 +412,8 @@ void measure_cranfield(const fs::path& data) {
   row("cranfield: answered (all are answerable in some degree)", report.answered_share, "");
 }
 
-// --- a folder of documentation ----------------------------------------------------------------------------------------
+// --- a folder of documentation
+// ----------------------------------------------------------------------------------------
 
 Document read_document(const FoundFile& found) {
   const auto bytes = must(knowledge::read_file(found.file, document_bytes_max));

@@ -148,9 +148,9 @@ std::string_view particle_verb(std::string_view word) {
     if (word.size() >= particle.size() + 3 && word.ends_with(particle)) {
       const auto verb = word.substr(0, word.size() - particle.size());
       static constexpr std::array<std::string_view, 28> verbs = {
-          "back", "set", "log", "sign", "start", "shut", "roll", "check", "clean", "look", "time", "turn", "work", "break",
-          "build", "lock", "plug", "scale", "fail", "hand", "call", "lay",  "opt",   "drop", "run",  "cut",  "warm",
-          "spin"};
+          "back", "set",  "log",  "sign",  "start", "shut", "roll", "check", "clean", "look",
+          "time", "turn", "work", "break", "build", "lock", "plug", "scale", "fail",  "hand",
+          "call", "lay",  "opt",  "drop",  "run",   "cut",  "warm", "spin"};
       return std::ranges::find(verbs, verb) != verbs.end() ? verb : std::string_view();
     }
   }
