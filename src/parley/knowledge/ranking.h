@@ -70,7 +70,8 @@ inline constexpr auto first_page_signal = static_cast<std::size_t>(Signal::page)
 inline constexpr auto first_text_signal = static_cast<std::size_t>(Signal::text_sentence);
 
 /// Weights of one linear score for each stage: `stream` orders all candidates, `page` orders them with the pages seen,
-/// `text` orders the first few of those. `retrieval_eval train-ranking` prints them.
+/// `text` orders the first few of those. Set by hand, looking at the collections that `retrieval_eval` measures: their
+/// figures are what the weights were chosen on, so judge them on other documentation.
 struct RankingWeights {
   double bm25_k1 = 1.2;
   double bm25_b = 0.7;
