@@ -11,7 +11,8 @@ find_package(CLI11 REQUIRED)
 set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json)
 
-foreach(entry sqlite3:sqlite3 libpq:libpq xapian:xapian-core sodium:libsodium gumbo:gumbo tomlplusplus:tomlplusplus)
+foreach(entry sqlite3:sqlite3 libpq:libpq xapian:xapian-core sodium:libsodium gumbo:gumbo tomlplusplus:tomlplusplus
+              hiredis:hiredis fido2:libfido2 qrencode:libqrencode curl:libcurl)
   string(REPLACE ":" ";" pair ${entry})
   list(GET pair 0 name)
   list(GET pair 1 module)
