@@ -111,10 +111,10 @@ TestServer::TestServer(std::string_view config) : data_(folder_.path() / "data")
   secrets_.push_back(first_line(data_ / "master.key"));
   const auto alpha = must(installation_->wait(installation_->tenants->create("Alpha"))).id;
   const auto beta = must(installation_->wait(installation_->tenants->create("Beta"))).id;
-  make_project(alpha, "alpha-open", identity::Visibility::public_project);
-  make_project(alpha, "alpha-closed", identity::Visibility::private_project);
-  make_project(beta, "beta-open", identity::Visibility::public_project);
-  make_project(beta, "beta-closed", identity::Visibility::private_project);
+  make_project(alpha, "alpha-open", Visibility::public_project);
+  make_project(alpha, "alpha-closed", Visibility::private_project);
+  make_project(beta, "beta-open", Visibility::public_project);
+  make_project(beta, "beta-closed", Visibility::private_project);
   application_ = must(server::Application::start(*installation_, {}));
 }
 
@@ -126,9 +126,10 @@ TestServer::~TestServer() {
   ::close(log_);
 }
 
-void TestServer::make_project(TenantId tenant, std::string slug, identity::Visibility visibility) {
+void TestServer::make_project(TenantId tenant, std::string slug, Visibility visibility) {
   auto& at = *installation_;
-  must(at.wait(at.tenants->create_project(tenant, {.name = "Handbook", .slug = slug, .visibility = visibility})));
+  must(at.wait(at.tenants->create_project(
+      tenant, {.name = "Handbook", .slug = slug, .access = {.visibility = visibility, .origins = {site}}})));
   TestProject project{.ref = *must(at.wait(at.projects->find(slug))), .canary = random_word()};
   const auto documents = folder_.path() / slug;
   std::filesystem::create_directories(documents);
@@ -146,14 +147,13 @@ void TestServer::make_project(TenantId tenant, std::string slug, identity::Visib
 
 TestKey TestServer::make_key(KeyWanted wanted) {
   auto& at = *installation_;
-  std::vector<std::string> origins;
-  if (wanted.kind == identity::KeyKind::public_key) origins.emplace_back("https://docs.example.org");
+  if (wanted.kind == identity::KeyKind::secret) wanted.origins.clear();
   auto created = must(at.wait(at.keys->create({.tenant = wanted.tenant,
                                                .project = wanted.project,
                                                .kind = wanted.kind,
                                                .name = "",
                                                .scopes = wanted.scopes,
-                                               .origins = std::move(origins),
+                                               .origins = std::move(wanted.origins),
                                                .lifetime = wanted.lifetime})));
   TestKey key{.id = created.record.id, .text = std::string(created.text.reveal())};
   secrets_.push_back(key.text);
@@ -168,9 +168,34 @@ std::string TestServer::make_visitor(const TestProject& project, std::chrono::mi
   auto& at = *installation_;
   const ClockAt clock(at.clock.now() - age);
   const identity::VisitorTokens tokens(at.folder().keyring().derive("visitor tokens"), clock, at.random);
-  auto token = tokens.mint(project.ref, ScopeSet::public_keys()).token;
+  auto token = tokens
+                   .mint({.visitor = crypto::random_uuid(at.random),
+                          .tenant = project.ref.tenant,
+                          .project = project.ref.project,
+                          .scopes = ScopeSet::public_keys()})
+                   .token;
   secrets_.push_back(token);
   return token;
+}
+
+std::string TestServer::make_visitor(const TestProject& project, const TestKey& key) {
+  auto& at = *installation_;
+  const auto record = must(at.wait(at.keys->load(project.ref.tenant, key.id)));
+  auto token = at.visitor_tokens
+                   ->mint({.visitor = crypto::random_uuid(at.random),
+                           .tenant = project.ref.tenant,
+                           .project = project.ref.project,
+                           .scopes = record.scopes,
+                           .origin = site,
+                           .vouched_by = identity::VisitorPass::Voucher{record.id, record.digest}})
+                   .token;
+  secrets_.push_back(token);
+  return token;
+}
+
+void TestServer::set_access(const TestProject& project, ProjectAccess access) {
+  must(installation_->wait(
+      installation_->tenants->set_access(project.ref.tenant, project.ref.project, std::move(access))));
 }
 
 std::string TestServer::make_setup_token() {
@@ -215,7 +240,7 @@ std::vector<std::string> TestServer::problems_of(const HttpAnswer& answer, const
   want("Cache-Control", "");
   if (const auto policy = answer.header("Content-Security-Policy").value_or("");
       !policy.starts_with("default-src 'none'") || policy.find("unsafe") != std::string::npos ||
-      policy.find("frame-ancestors 'none'") == std::string::npos)
+      !(policy.ends_with("frame-ancestors 'none'") || policy.ends_with(fmt::format("frame-ancestors {}", site))))
     problems.push_back("its Content-Security-Policy is " + policy);
   const auto id = answer.header("X-Request-Id").value_or("");
   if (!expected.refused_by_parser && !RequestId::parse(id)) problems.emplace_back("lacks a request id");

@@ -46,6 +46,11 @@ class TestServer {
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
 
+  /// A site that every project lists.
+  static constexpr const char* site = "https://docs.example.org";
+  /// What a browser sends from a page of ours.
+  static HttpHeader own_page() { return {"Sec-Fetch-Site", "same-origin"}; }
+
   /// Limits far above what a test sends.
   static const char* const config_without_limits;
 
@@ -63,18 +68,23 @@ class TestServer {
   struct KeyWanted {
     TenantId tenant;
     std::optional<ProjectId> project;
-    ScopeSet scopes = ScopeSet::all();
+    ScopeSet scopes = ScopeSet::secret_keys();
     identity::KeyKind kind = identity::KeyKind::secret;
     std::chrono::microseconds lifetime = std::chrono::hours(1);
+    std::vector<std::string> origins = {site};  ///< of a public key
   };
   TestKey make_key(KeyWanted wanted);
-  /// With all scopes.
+  /// With all scopes that a key may hold.
   TestKey make_key(const TestProject& project) {
     return make_key({.tenant = project.ref.tenant, .project = project.ref.project});
   }
   void revoke(const TestProject& project, const TestKey& key);
-  /// A visitor's token; with `age`, one that was made so long ago.
+  /// A visitor's token for our own pages; with `age`, one that was made so long ago.
   std::string make_visitor(const TestProject& project, std::chrono::microseconds age = {});
+  /// One for pages of `site`, made with this public key.
+  std::string make_visitor(const TestProject& project, const TestKey& key);
+  /// Changes from where a project may be reached.
+  void set_access(const TestProject& project, ProjectAccess access);
   /// Makes a set-up token. Ends one made before.
   std::string make_setup_token();
   void add_secret(std::string text) { secrets_.push_back(std::move(text)); }
@@ -95,7 +105,7 @@ class TestServer {
   std::vector<trail::StoredRecord> trail_of(TenantId tenant);
 
  private:
-  void make_project(TenantId tenant, std::string slug, identity::Visibility visibility);
+  void make_project(TenantId tenant, std::string slug, Visibility visibility);
   std::vector<std::string> secrets_in(std::string_view text) const;
 
   std::unique_ptr<db::TestStore> database_;  ///< holds the PostgreSQL database while we use it

@@ -275,16 +275,21 @@ TEST_F(Scenarios, a_visitor_gets_a_token_from_our_own_page_and_keeps_their_chat_
   EXPECT_EQ(send(mint(server_->alpha_closed(), {own_page})).status, 401);
 
   const TestServer::Expected reads{.readable = {project.slug()}};
-  const auto started = send(chat(bearer(token), message_to(project)), reads);
+  const auto from_page = [](HttpCall call) {
+    call.headers.push_back(own_page);
+    return call;
+  };
+  const auto started = send(from_page(chat(bearer(token), message_to(project))), reads);
   ASSERT_EQ(started.status, 201) << started.body;
   auto again = message_to(project);
   again["chat_uuid"] = text_of(object_of(started), "chat_uuid");
-  EXPECT_EQ(send(chat(bearer(token), again), reads).status, 200);
+  EXPECT_EQ(send(from_page(chat(bearer(token), again)), reads).status, 200);
+  EXPECT_EQ(send(chat(bearer(token), again)).status, 401) << "a token for a page, used outside of one";
 
-  const auto theirs = send(chat(bearer(other), again));
+  const auto theirs = send(from_page(chat(bearer(other), again)));
   const auto key_of_project = send(chat(server_->make_key(project).header(), again));
   again["chat_uuid"] = RequestId(crypto::random_uuid(crypto::system_random())).to_string();
-  const auto nobodys = send(chat(bearer(other), again));
+  const auto nobodys = send(from_page(chat(bearer(other), again)));
   EXPECT_EQ(theirs.status, 404);
   EXPECT_EQ(testing::blanked(theirs), testing::blanked(nobodys));
   EXPECT_EQ(testing::blanked(key_of_project), testing::blanked(nobodys));
@@ -310,10 +315,10 @@ TEST_F(Scenarios, pages_and_the_files_they_name_are_there) {
     EXPECT_EQ(answer.header("Cache-Control"), "public, max-age=31536000, immutable") << file;
     EXPECT_FALSE(answer.body.empty());
   }
-  // One page for every slug: whether a project is there is not told by it.
+  // One page for every slug: whether a project is there is not told by it. (A public one's may be framed by its sites.)
   const auto blank = [&](const char* path) { return testing::blanked(send({.path = path})); };
-  EXPECT_EQ(blank("/demo/alpha-open"), blank("/demo/no-such-project"));
-  EXPECT_EQ(blank("/demo/alpha-open"), blank("/demo/beta-closed"));
+  EXPECT_EQ(send({.path = "/demo/alpha-open"}).body, send({.path = "/demo/no-such-project"}).body);
+  EXPECT_EQ(blank("/demo/beta-closed"), blank("/demo/no-such-project"));
   EXPECT_EQ(send({.path = "/assets/home.js"}).status, 404);
   EXPECT_EQ(send({.path = "/assets/home.html"}).status, 404);
 }
@@ -681,10 +686,13 @@ class LimitScenarios : public ::testing::Test {
   static HttpCall chat(const TestProject& project, const std::string& token, const std::string& chat_uuid = {}) {
     json::object body{{"message", question}, {"project_slug", project.slug()}};
     if (!chat_uuid.empty()) body["chat_uuid"] = chat_uuid;
-    return {.method = "POST",
-            .path = "/api/v1/chats/",
-            .headers = {{"Authorization", "Bearer " + token}, json_body},
-            .body = json::serialize(body)};
+    HttpCall call{.method = "POST",
+                  .path = "/api/v1/chats/",
+                  .headers = {{"Authorization", "Bearer " + token}, json_body},
+                  .body = json::serialize(body)};
+    // Visitors are on a page, keys are not.
+    if (token.starts_with(identity::visitor_token_prefix)) call.headers.push_back(own_page);
+    return call;
   }
 };
 

@@ -15,8 +15,9 @@ struct ReadProject {
       .summary = "A project's public settings",
       .scope = Scope::project_read,
       .cost = Cost::read,
-      .own_pages = ActionInfo::OwnPages::may,
+      .anonymous = ActionInfo::Anonymous::reading,
       .public_key = ActionInfo::PublicKey::may,
+      .visitors = ActionInfo::Visitors::may,
   };
 };
 
@@ -27,8 +28,9 @@ struct SearchProject {
       .summary = "Search a project's documents",
       .scope = Scope::project_search,
       .cost = Cost::read,
-      .own_pages = ActionInfo::OwnPages::may,
+      .anonymous = ActionInfo::Anonymous::reading,
       .public_key = ActionInfo::PublicKey::may,
+      .visitors = ActionInfo::Visitors::may,
   };
 };
 
@@ -39,9 +41,8 @@ struct MintVisitor {
       .summary = "A short-lived token for one visitor of a page",
       .scope = Scope::chat_create,
       .cost = Cost::mint_visitor,
-      .own_pages = ActionInfo::OwnPages::may,
+      .anonymous = ActionInfo::Anonymous::own_pages,
       .public_key = ActionInfo::PublicKey::may,
-      .visitors = ActionInfo::Visitors::may_not,
   };
 };
 
@@ -117,9 +118,12 @@ struct SendMessage {
 
 struct VisitorInput {
   std::string project_slug;
+  std::optional<std::string> origin;
   static constexpr auto fields() {
     return std::tuple{field("project_slug", &VisitorInput::project_slug,
-                            {.required = Required::yes, .length_max = 100, .doc = "The project to visit"})};
+                            {.required = Required::yes, .length_max = 100, .doc = "The project to visit"}),
+                      field("origin", &VisitorInput::origin,
+                            {.length_max = 300, .doc = "With a secret key: the site whose page will use the token"})};
   }
 };
 

@@ -8,7 +8,10 @@
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/chat/turns.h"
+#include "parley/identity/key_store.h"
+#include "parley/identity/origin.h"
 #include "parley/identity/project.h"
+#include "parley/identity/project_directory.h"
 #include "parley/identity/set_up.h"
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/visitor_token.h"
@@ -41,7 +44,7 @@ Async<Reply> GetProject::handle(Services& services, Context, Authorized<Permissi
   const auto project = PARLEY_CO_TRY(
       co_await session.read([&](db::TenantReader& reader) { return identity::load_project(reader, id); }));
   const auto settings = identity::page_settings(project);
-  const bool is_private = permit.project().visibility == ProjectRef::Visibility::private_;
+  const bool is_private = permit.project().access->visibility == Visibility::private_project;
   json::array suggested(settings.suggested_questions.begin(), settings.suggested_questions.end());
   co_return Reply::json(200, json::object{{"name", project.name},
                                           {"whitelabel", false},
@@ -96,13 +99,33 @@ Async<Reply> SendMessage::handle(Services& services, Context context, Authorized
   co_return Reply::json(answer.new_chat ? 201 : 200, body);
 }
 
-Async<Reply> CreateVisitor::handle(Services& services, Context, Authorized<Permission> permit, Validated<Input>) {
+Async<Reply> CreateVisitor::handle(Services& services, Context context, Authorized<Permission> permit,
+                                   Validated<Input> input) {
+  const Principal& who = permit.who();
+  identity::VisitorPass pass{.visitor = crypto::random_uuid(services.random),
+                             .tenant = permit.tenant(),
+                             .project = permit.project().project,
+                             .scopes = who.scopes,
+                             .origin = context.sender.origin};
   // A page of ours that asks without a credential stands for a public project, so for what a public key may hold.
-  const ScopeSet scopes = permit.who().kind == PrincipalKind::anonymous ? ScopeSet::public_keys() : permit.who().scopes;
-  const auto minted = services.visitor_tokens.mint(permit.project(), scopes);
+  if (who.kind == PrincipalKind::anonymous) pass.scopes = ScopeSet::public_keys();
+  if (who.kind == PrincipalKind::secret_key) {
+    // A server's request says nothing of the page that will use the token, and a token good on any page is none.
+    if (!input->origin) co_return fail(Error(Code::invalid_argument, "is needed with a secret key").about("origin"));
+    pass.origin = PARLEY_CO_TRY(identity::parse_origin(*input->origin));
+    if (!identity::is_listed(permit.project().access->origins, pass.origin))
+      co_return fail(Code::permission_denied, "the project does not list this origin");
+  } else if (input->origin) {
+    co_return fail(Error(Code::invalid_argument, "is for secret keys alone").about("origin"));
+  }
+  if (who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::public_key) {
+    const auto key = PARLEY_CO_TRY(co_await services.keys.load(permit.tenant(), KeyId(who.id)));
+    pass.vouched_by = identity::VisitorPass::Voucher{key.id, key.digest};
+  }
+  const auto minted = services.visitor_tokens.mint(pass);
   co_return Reply::json(201, json::object{{"token", minted.token},
                                           {"expires_in", minted.expires_in.count()},
-                                          {"visitor", minted.visitor.to_string()}});
+                                          {"visitor", pass.visitor.to_string()}});
 }
 
 }  // namespace actions
@@ -126,9 +149,14 @@ Async<Reply> home(Services& services, Context, std::string) {
   co_return Reply::html(200, services.web.page("home.html"));
 }
 
-Async<Reply> demo(Services& services, Context, std::string) {
+Async<Reply> demo(Services& services, Context context, std::string) {
   // The same page for every slug, known or not: whether a project exists is told by what the page asks for, not by it.
-  co_return Reply::html(200, services.web.page("demo.html"));
+  Reply page = Reply::html(200, services.web.page("demo.html"));
+  const auto project = PARLEY_CO_TRY(co_await services.projects.find(std::string(context.parameter)));
+  // A public project's page may stand in a frame on the sites that may ask it. Others look like one that is not there.
+  if (project && project->access->visibility == Visibility::public_project)
+    page.frame_ancestors = project->access->origins;
+  co_return page;
 }
 
 Async<Reply> asset(Services& services, Context context, std::string) {
@@ -160,8 +188,7 @@ struct SetUpInput {
 
 Async<Reply> set_up(Services& services, Context context, std::string body) {
   // Another site's page may not fill in this form, and its browser would say that it is not ours.
-  const auto site = context.head->header("Sec-Fetch-Site");
-  if (site && *site != "same-origin")
+  if (context.sender.kind != Sender::Kind::own_page && context.sender.kind != Sender::Kind::program)
     co_return fail(Code::permission_denied, "only this server's own page may do this");
   if (!is_json_type(context.head->header("Content-Type")))
     co_return fail(Code::unsupported, "the body must be application/json");

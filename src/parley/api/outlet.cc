@@ -10,14 +10,34 @@ namespace {
 // Scripts and styles from our own files only: a page of ours never needs an inline one, so an injected one is inert.
 constexpr std::string_view page_policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ";
 constexpr std::string_view data_policy = "default-src 'none'; frame-ancestors 'none'";
 
-void add_common(std::vector<http::Header>& headers, Reply::Kind kind, Outlet::Transport transport) {
+/// Who may show a page in a frame: nobody, or the sites of a list. These are origins by our own reading, so none holds
+/// a blank or semicolon that would begin another directive.
+std::string policy_of_page(const std::vector<std::string>& frame_ancestors) {
+  std::string policy(page_policy);
+  if (frame_ancestors.empty()) return policy + "'none'";
+  for (const auto& site : frame_ancestors) (policy += site) += ' ';
+  policy.pop_back();
+  return policy;
+}
+
+/// What lets pages of a listed site read the reply. `Vary` always, so that no cache hands one site's reply to another.
+void add_cors(std::vector<http::Header>& headers, const Recipient& to) {
+  headers.push_back({"Vary", "Origin"});
+  if (to.site.empty()) return;
+  headers.push_back({"Access-Control-Allow-Origin", to.site});
+  headers.push_back({"Access-Control-Expose-Headers", "X-Request-Id, Retry-After"});
+}
+
+void add_common(std::vector<http::Header>& headers, Reply::Kind kind, Outlet::Transport transport,
+                const std::vector<std::string>& frame_ancestors = {}) {
   headers.push_back({"X-Content-Type-Options", "nosniff"});
   headers.push_back({"Referrer-Policy", "no-referrer"});
   headers.push_back({"Cross-Origin-Resource-Policy", "same-origin"});
-  headers.push_back({"Content-Security-Policy", std::string(kind == Reply::Kind::page ? page_policy : data_policy)});
+  headers.push_back({"Content-Security-Policy",
+                     kind == Reply::Kind::page ? policy_of_page(frame_ancestors) : std::string(data_policy)});
   if (kind == Reply::Kind::page) headers.push_back({"Cross-Origin-Opener-Policy", "same-origin"});
   headers.push_back({"Cache-Control", kind == Reply::Kind::asset ? "public, max-age=31536000, immutable" : "no-store"});
   if (transport == Outlet::Transport::tls)
@@ -42,12 +62,13 @@ std::string event_bytes(std::string_view name, std::string_view json) {
 
 }  // namespace
 
-http::SafeReply Outlet::reply(Reply reply, const RequestId& request) const {
+http::SafeReply Outlet::reply(Reply reply, const Recipient& to) const {
   std::vector<http::Header> headers = std::move(reply.headers);
-  headers.reserve(headers.size() + 9);
+  headers.reserve(headers.size() + 12);
   if (reply.status != 204) headers.push_back({"Content-Type", std::string(reply.content_type.view())});
-  headers.push_back({"X-Request-Id", request.to_string()});
-  add_common(headers, reply.kind, transport_);
+  headers.push_back({"X-Request-Id", to.request.to_string()});
+  if (reply.kind == Reply::Kind::api) add_cors(headers, to);
+  add_common(headers, reply.kind, transport_, reply.frame_ancestors);
   return {reply.status, std::move(headers), std::move(reply.body)};
 }
 
@@ -57,13 +78,13 @@ boost::json::object Outlet::error_body(const Error& error, const RequestId& requ
   return {{"error", text}, {"code", name(error.code())}, {"request_id", request.to_string()}};
 }
 
-http::SafeReply Outlet::error(const Error& error, const RequestId& request) const {
-  Reply answer = Reply::json(http_status(error.code()), error_body(error, request));
+http::SafeReply Outlet::error(const Error& error, const Recipient& to) const {
+  Reply answer = Reply::json(http_status(error.code()), error_body(error, to.request));
   if (error.code() == Code::unauthenticated) answer.headers.push_back({"WWW-Authenticate", "Bearer, Api-Key"});
   auto retry_after = error.retry_after();
   if (error.code() == Code::unavailable && !retry_after) retry_after = std::chrono::seconds(1);
   if (retry_after) answer.headers.push_back({"Retry-After", std::to_string(retry_after->count())});
-  return reply(std::move(answer), request);
+  return reply(std::move(answer), to);
 }
 
 http::SafeReply Outlet::refusal(int status) const {
@@ -74,10 +95,21 @@ http::SafeReply Outlet::refusal(int status) const {
   return {status, std::move(headers), boost::json::serialize(error_body(error, RequestId()))};
 }
 
-http::SafeReply Outlet::stream_head(const RequestId& request) const {
+http::SafeReply Outlet::preflight(http::Method method, const Recipient& to) const {
+  Reply yes{.status = 204, .body = {}, .headers = {}};
+  yes.headers.push_back({"Access-Control-Allow-Methods", std::string(http::name(method).view())});
+  yes.headers.push_back(
+      {"Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Idempotency-Key"});
+  // Long enough to spare most questions, short enough that a list which was shortened holds soon.
+  yes.headers.push_back({"Access-Control-Max-Age", "600"});
+  return reply(std::move(yes), to);
+}
+
+http::SafeReply Outlet::stream_head(const Recipient& to) const {
   std::vector<http::Header> headers{{"Content-Type", "text/event-stream"},
-                                    {"X-Request-Id", request.to_string()},
+                                    {"X-Request-Id", to.request.to_string()},
                                     {"X-Accel-Buffering", "no"}};  // nginx would hold small events back
+  add_cors(headers, to);
   add_common(headers, Reply::Kind::api, transport_);
   return {200, std::move(headers), ""};
 }
@@ -86,8 +118,8 @@ http::SafeChunk Outlet::event(Literal name, std::string_view json) const {
   return http::SafeChunk(event_bytes(name.view(), json));
 }
 
-http::SafeChunk Outlet::error_event(const Error& error, const RequestId& request) const {
-  return http::SafeChunk(event_bytes("error", boost::json::serialize(error_body(error, request))));
+http::SafeChunk Outlet::error_event(const Error& error, const Recipient& to) const {
+  return http::SafeChunk(event_bytes("error", boost::json::serialize(error_body(error, to.request))));
 }
 
 }  // namespace parley::api

@@ -4,11 +4,13 @@
 #include <string>
 
 #include "parley/api/error_http.h"
+#include "parley/api/outlet.h"
 #include "parley/api/recorder.h"
 #include "parley/api/route.h"
 #include "parley/crypto/random.h"
 #include "parley/identity/authenticator.h"
 #include "parley/identity/project_directory.h"
+#include "parley/identity/sender.h"
 #include "parley/log/log.h"
 #include "parley/text/json.h"
 
@@ -20,23 +22,29 @@ using std::chrono::steady_clock;
 /// What is known of a request so far: for its log line, whatever step it ends at.
 struct Progress {
   Context context;
+  Recipient to;
   steady_clock::time_point started = steady_clock::now();
   const Route* route = nullptr;
   Principal who;
   Settled settled;
   int status = 0;
+
+  identity::Credentials credentials() const {
+    return {.authorization = context.head->header("Authorization"), .sender = context.sender};
+  }
 };
 
 /// Sends deltas as server-sent events. The stream's head goes out with the first one, so that a question which is
 /// refused before that is answered with a status of its own.
 class EventStream final : public chat::DeltaSink {
  public:
-  EventStream(const Outlet& outlet, http::Exchange& exchange, RequestId request)
-      : outlet_(outlet), exchange_(exchange), request_(request) {}
+  EventStream(Services& services, http::Exchange& exchange, const Progress& progress)
+      : services_(services), outlet_(services.outlet), exchange_(exchange), progress_(progress) {}
 
   bool started() const { return started_; }
 
   Async<void> delta(std::string text) override {
+    PARLEY_CO_TRY(co_await require_still());
     PARLEY_CO_TRY(co_await start());
     const boost::json::object data{{"text", std::move(text)}};
     co_return co_await exchange_.write(outlet_.event("delta", boost::json::serialize(data)));
@@ -49,20 +57,35 @@ class EventStream final : public chat::DeltaSink {
   }
 
   Async<void> failed(Error error) {
-    PARLEY_CO_TRY(co_await exchange_.write(outlet_.error_event(error, request_)));
+    PARLEY_CO_TRY(co_await exchange_.write(outlet_.error_event(error, progress_.to)));
     co_return co_await exchange_.finish_stream();
   }
 
  private:
+  /// A credential that was revoked ends the streams it opened, too.
+  Async<void> require_still() {
+    const auto now = steady_clock::now();
+    if (now - checked_at_ < check_every) co_return Result<void>();
+    checked_at_ = now;
+    const auto caller = PARLEY_CO_TRY(co_await services_.authenticator.authenticate(progress_.credentials()));
+    if (caller.who().id != progress_.who.id) co_return fail(Code::unauthenticated, "the credential is not valid");
+    co_return Result<void>();
+  }
+
+  // With the caches' second this keeps what is promised of a revocation, at no cost worth counting.
+  static constexpr auto check_every = std::chrono::milliseconds(250);
+
   Async<void> start() {
     if (started_) co_return Result<void>();
     started_ = true;
-    co_return co_await exchange_.start_stream(outlet_.stream_head(request_));
+    co_return co_await exchange_.start_stream(outlet_.stream_head(progress_.to));
   }
 
+  Services& services_;
   const Outlet& outlet_;
   http::Exchange& exchange_;
-  RequestId request_;
+  const Progress& progress_;  ///< of the same exchange, so lives as long
+  steady_clock::time_point checked_at_ = steady_clock::now();
   bool started_ = false;
 };
 
@@ -112,10 +135,9 @@ Async<boost::json::object> read_input(http::Exchange& exchange, const Route& rou
 /// The steps of an action route, in order. Each consumes what the one before has made.
 Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& progress, AddressAdmitted from) {
   const Route& route = *progress.route;
-  const http::RequestHead& head = exchange.head();
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
-  auto caller = co_await services.authenticator.authenticate(head.header("Authorization"), head.header("Origin"));
+  auto caller = co_await services.authenticator.authenticate(progress.credentials());
   if (!caller) {
     progress.settled.rule = "credential_invalid";
     services.trail.count_anonymous_refusal(progress.settled.rule);
@@ -134,7 +156,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   }
 
   // A caller whom no project could allow does not get to send a body.
-  if (!identity::Gate::worth_reading(*route.action, progress.who, progress.context.from_own_page)) {
+  if (!identity::Gate::worth_reading(*route.action, progress.who, progress.context.sender)) {
     progress.settled.rule = "no_credential";
     services.trail.count_anonymous_refusal(progress.settled.rule);
     co_return fail(Code::unauthenticated, "a credential is needed");
@@ -183,6 +205,7 @@ Literal kind_name(PrincipalKind kind) {
     case PrincipalKind::secret_key: return "secret_key";
     case PrincipalKind::public_key: return "public_key";
     case PrincipalKind::visitor: return "visitor";
+    case PrincipalKind::member: return "member";
     case PrincipalKind::local_user: return "local_user";
   }
   std::unreachable();
@@ -218,7 +241,8 @@ namespace detail {
 asio::awaitable<Error> refuse(Services& services, const Context& context, const ActionInfo& action, Principal who,
                               identity::Denied denied) {
   // Visitors and public keys are whoever opens a page: a record each would let anybody fill a tenant's trail.
-  const bool known = who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::local_user;
+  const bool known = who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::member ||
+                     who.kind == PrincipalKind::local_user;
   if (known) {
     const auto recorded = co_await services.trail.refused(context.request, who, action.name, denied.rule);
     if (!recorded) co_return recorded.error();
@@ -230,19 +254,58 @@ asio::awaitable<Error> refuse(Services& services, const Context& context, const 
 
 }  // namespace detail
 
+namespace {
+
+/// Whether pages of other sites have any business there.
+bool is_for_pages(const ActionInfo& action) {
+  return action.visitors == ActionInfo::Visitors::may || action.public_key != ActionInfo::PublicKey::may_not;
+}
+
+/// The origin of the page that asks, if some project lists it: then its page may read what we answer. Not whether
+/// *this* project does, since the answers to a stranger must not differ by that; without permission the answer is an
+/// error, and holds nothing.
+Async<std::string> listed_site(Services& services, Sender sender) {
+  if (sender.kind != Sender::Kind::site) co_return std::string();
+  const bool listed = PARLEY_CO_TRY(co_await services.projects.is_listed_anywhere(sender.origin));
+  co_return listed ? std::move(sender.origin) : std::string();
+}
+
+/// A browser asks whether a page of another site may send a request. The request itself is judged when it comes.
+asio::awaitable<void> preflight(Services& services, http::Exchange& exchange, Progress& progress) {
+  const http::RequestHead& head = exchange.head();
+  const auto method = http::parse_method(head.header("Access-Control-Request-Method").value_or(""));
+  const Match match = find_route(method, head.path);
+  std::optional<Error> error;
+  if (!match.route || !match.route->action || !is_for_pages(*match.route->action)) {
+    error = Error(Code::permission_denied, "not for pages of other sites");
+  } else {
+    auto site = co_await listed_site(services, progress.context.sender);
+    if (!site) error = std::move(site).error();
+    else if (site->empty()) error = Error(Code::permission_denied, "this origin is not listed");
+    else progress.to.site = *std::move(site);
+  }
+  progress.settled.rule = error ? Literal("preflight_refused") : Literal("preflight");
+  progress.status = error ? http_status(error->code()) : 204;
+  co_await exchange.send(error ? services.outlet.error(*error, progress.to)
+                               : services.outlet.preflight(method, progress.to));
+}
+
+}  // namespace
+
 asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   const http::RequestHead& head = exchange.head();
   Progress progress;
   progress.context.request = crypto::random_id<RequestId>(services.random);
   progress.context.head = &head;
 
-  // Sec-Fetch-Site is set by the browser and cannot be set by a script. A program can send anything, so this tells
-  // pages apart and is no credential; what it opens is what anybody could read on the page itself.
-  if (head.header("Sec-Fetch-Site") == "same-origin") progress.context.from_own_page = identity::FromOwnPage::yes;
+  progress.to.request = progress.context.request;
+  progress.context.sender = identity::read_sender(
+      {.origin = head.header("Origin"), .fetch_site = head.header("Sec-Fetch-Site"), .host = head.header("Host")},
+      services.own_address);
 
   const auto reply_to = [&](const Error& error) {
     progress.status = http_status(error.code());
-    return services.outlet.error(error, progress.context.request);
+    return services.outlet.error(error, progress.to);
   };
 
   auto from = services.admission.admit_address(head.peer);
@@ -250,6 +313,12 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     progress.settled.rule = from.error().limit;
     services.trail.count_anonymous_refusal(progress.settled.rule);
     co_await exchange.send(reply_to(from.error().error()));
+    log_request(progress, nullptr);
+    co_return;
+  }
+
+  if (head.method == http::Method::options && head.header("Access-Control-Request-Method")) {
+    co_await preflight(services, exchange, progress);
     log_request(progress, nullptr);
     co_return;
   }
@@ -264,7 +333,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
       reply = Reply::json(405, Outlet::error_body(Error(Code::unsupported, "that method is not offered here"),
                                                   progress.context.request));
       reply.headers.push_back({"Allow", match.allowed});
-      co_await exchange.send(services.outlet.reply(std::move(reply), progress.context.request));
+      co_await exchange.send(services.outlet.reply(std::move(reply), progress.to));
     }
     log_request(progress, nullptr);
     co_return;
@@ -272,7 +341,17 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   progress.route = match.route;
   progress.context.parameter = match.parameter;
 
-  EventStream events(services.outlet, exchange, progress.context.request);
+  if (match.route->action && is_for_pages(*match.route->action)) {
+    auto site = co_await listed_site(services, progress.context.sender);
+    if (!site) {
+      co_await exchange.send(reply_to(site.error()));
+      log_request(progress, &site.error());
+      co_return;
+    }
+    progress.to.site = *std::move(site);
+  }
+
+  EventStream events(services, exchange, progress);
   const bool streamed = match.route->streams == Route::Streams::yes && wants_events(head);
   if (streamed) progress.context.deltas = &events;
 
@@ -284,7 +363,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     (void)co_await events.done(std::move(outcome->body));
   } else if (outcome) {
     progress.status = outcome->status;
-    co_await exchange.send(services.outlet.reply(*std::move(outcome), progress.context.request));
+    co_await exchange.send(services.outlet.reply(*std::move(outcome), progress.to));
   } else if (events.started()) {
     progress.status = http_status(outcome.error().code());
     (void)co_await events.failed(outcome.error());

@@ -23,7 +23,8 @@ struct Reply {
   Kind kind = Kind::api;
   Literal content_type = "application/json";
   std::string body;
-  std::vector<http::Header> headers;  ///< further ones, e.g. Allow, Retry-After
+  std::vector<http::Header> headers;              ///< further ones, e.g. Allow, Retry-After
+  std::vector<std::string> frame_ancestors = {};  ///< sites that may show this page in a frame; a page's alone
 
   static Reply json(int status, const boost::json::value& value) {
     return {.status = status, .body = boost::json::serialize(value), .headers = {}};

@@ -28,7 +28,7 @@ struct Context {
   RequestId request;
   const http::RequestHead* head = nullptr;  ///< lives as long as the exchange
   std::string_view parameter;               ///< what stood for {…} in the path, decoded; empty if the path has none
-  identity::FromOwnPage from_own_page = identity::FromOwnPage::no;
+  Sender sender;
   chat::DeltaSink* deltas = nullptr;  ///< set when the client asked for server-sent events and the action streams
 };
 
@@ -86,7 +86,11 @@ Async<Reply> perform(Services& services, Context context, Admitted caller, std::
                      boost::json::object input, Settled* settled) {
   using Permission = typename A::Permission;
   settled->project = project;
-  auto permit = identity::Gate::authorize<Permission>(caller, std::move(project), context.from_own_page);
+  auto permit = [&] {
+    if constexpr (Permission::info.on == ActionInfo::On::project)
+      return identity::Gate::authorize<Permission>(caller, std::move(project), context.sender);
+    else return identity::Gate::authorize<Permission>(caller, context.sender);
+  }();
   if (!permit) {
     settled->rule = permit.error().rule;
     Error error = co_await refuse(services, context, Permission::info, caller.who(), std::move(permit).error());
@@ -108,6 +112,8 @@ consteval Route action(http::Method method, Literal path) {
   route.summary = A::Permission::info.summary;
   route.input = A::input_from;
   route.slug = A::slug_from;
+  if ((route.slug == Route::Slug::none) != (A::Permission::info.on != ActionInfo::On::project))
+    throw "an action on a project, and no other, says where its slug stands";
   route.body_bytes_max = A::body_bytes_max;
   route.streams = A::streams;
   route.input_schema = &schema<typename A::Input>;

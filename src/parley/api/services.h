@@ -13,6 +13,8 @@ class Random;
 }
 namespace parley::identity {
 class Authenticator;
+class KeyStore;
+class OwnAddress;
 class ProjectDirectory;
 class SetUp;
 class TenantDoor;
@@ -43,8 +45,10 @@ struct Services {
   const Outlet& outlet;
   admission::Admission& admission;
   identity::Authenticator& authenticator;
+  const identity::OwnAddress& own_address;
   identity::ProjectDirectory& projects;
   identity::TenantDoor& door;
+  identity::KeyStore& keys;
   const identity::VisitorTokens& visitor_tokens;
   identity::SetUp& set_up;
   Recorder& trail;

@@ -20,6 +20,9 @@ struct Ask {
       .summary = "Send a message and get an answer with its sources",
       .scope = Scope::chat_create,
       .cost = Cost::chat,
+      .anonymous = ActionInfo::Anonymous::chatting,
+      .public_key = ActionInfo::PublicKey::trade_for_visitor,
+      .visitors = ActionInfo::Visitors::may,
       .effect = ActionInfo::Effect::writes,
   };
 };

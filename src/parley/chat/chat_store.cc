@@ -1,5 +1,7 @@
 #include "parley/chat/chat_store.h"
 
+#include "parley/evidence/principal.h"
+
 #include <boost/json.hpp>
 
 namespace parley::chat {
@@ -49,15 +51,19 @@ std::string_view name(Sender sender) { return sender == Sender::user ? "user" : 
 
 Result<std::optional<ChatRow>> find_chat(db::TenantReader& db, const ChatId& id) {
   return db.find(
-      "SELECT project_id, owner, message_count FROM chats WHERE id = $1"_sql,
-      [&](const db::Row& row) { return ChatRow{id, row.id<ProjectId>(0), std::string(row.text(1)), row.integer(2)}; },
+      "SELECT project_id, owner, message_count, updated_at FROM chats WHERE id = $1"_sql,
+      [&](const db::Row& row) {
+        return ChatRow{id, row.id<ProjectId>(0), std::string(row.text(1)), row.integer(2), row.time(3)};
+      },
       id);
 }
 
 Result<ChatRow> load_own_chat(db::TenantReader& db, const ChatId& id, const ProjectId& project,
-                              const std::string& owner) {
+                              const std::string& owner, Timestamp now) {
   auto chat = PARLEY_TRY(find_chat(db, id));
-  if (!chat || chat->project != project || chat->owner != owner) return fail(Code::not_found, "no such chat");
+  const bool theirs = chat && chat->project == project && chat->owner == owner;
+  const bool over = theirs && owner == owner_name(Principal{}) && now - chat->updated_at >= unowned_chat_life;
+  if (!theirs || over) return fail(Code::not_found, "no such chat");
   return *std::move(chat);
 }
 

@@ -30,6 +30,7 @@ struct ChatRow {
   ProjectId project;
   std::string owner;
   std::int64_t message_count = 0;
+  Timestamp updated_at;
 };
 
 // Chats and messages of one tenant. What people wrote is sealed here, so no other code handles stored plaintext.
@@ -37,8 +38,11 @@ struct ChatRow {
 Result<std::optional<ChatRow>> find_chat(db::TenantReader& db, const ChatId& id);
 
 /// The chat if it is this owner's and this project's. `not_found` otherwise: one answer for absent and not yours.
+/// A chat that belongs to nobody, so that its id is all that guards it, is gone for everybody `unowned_chat_life` after
+/// its last message: an id that leaked from a page is soon worth nothing.
+inline constexpr std::chrono::hours unowned_chat_life{24};
 Result<ChatRow> load_own_chat(db::TenantReader& db, const ChatId& id, const ProjectId& project,
-                              const std::string& owner);
+                              const std::string& owner, Timestamp now);
 
 Result<void> insert_chat(db::TenantWriter& db, const crypto::SealKey& key, const ChatId& id, const ProjectId& project,
                          const std::string& owner, const ChatDetails& details, Timestamp at);

@@ -108,7 +108,7 @@ TEST_P(ChatStoreContract, an_envelope_opens_only_in_the_message_and_chat_it_was_
 TEST_P(ChatStoreContract, a_chat_is_its_owners_in_its_project_and_nobody_elses) {
   ASSERT_TRUE(begin(acme_, chat_));
   const auto code = [&](TenantId tenant, ChatId chat, ProjectId project, const std::string& owner) {
-    const auto found = read(tenant, [&](db::TenantReader& db) { return load_own_chat(db, chat, project, owner); });
+    const auto found = read(tenant, [&](db::TenantReader& db) { return load_own_chat(db, chat, project, owner, {2}); });
     return found ? std::nullopt : std::optional(found.error().code());
   };
   EXPECT_EQ(code(acme_, chat_, project_, "visitor:1"), std::nullopt);
@@ -116,6 +116,21 @@ TEST_P(ChatStoreContract, a_chat_is_its_owners_in_its_project_and_nobody_elses) 
   EXPECT_EQ(code(acme_, chat_, crypto::random_id<ProjectId>(), "visitor:1"), Code::not_found);
   EXPECT_EQ(code(zeta_, chat_, project_, "visitor:1"), Code::not_found);
   EXPECT_EQ(code(acme_, crypto::random_id<ChatId>(), project_, "visitor:1"), Code::not_found);
+}
+
+TEST_P(ChatStoreContract, a_chat_that_belongs_to_nobody_is_gone_a_day_after_its_last_message) {
+  const auto at = [&](const std::string& owner, std::chrono::microseconds later) {
+    const ChatId chat = crypto::random_id<ChatId>();
+    EXPECT_TRUE(
+        write(acme_, [&](db::TenantWriter& db) { return insert_chat(db, key_, chat, project_, owner, {}, {1}); }));
+    return read(acme_,
+                [&](db::TenantReader& db) { return load_own_chat(db, chat, project_, owner, Timestamp{1} + later); })
+        .has_value();
+  };
+  const std::string nobody = owner_name(Principal{});
+  EXPECT_TRUE(at(nobody, unowned_chat_life - std::chrono::microseconds(1)));
+  EXPECT_FALSE(at(nobody, unowned_chat_life));
+  EXPECT_TRUE(at("visitor:1", 100 * unowned_chat_life));
 }
 
 TEST_P(ChatStoreContract, two_tenants_may_have_the_same_chat_id_and_do_not_meet) {

@@ -31,8 +31,9 @@ Async<Answer> Turns::ask(Authorized<Ask> permit, Question question, DeltaSink* d
   // Whose chat it is comes first: somebody else's must not cost a search, nor be told apart by one.
   if (question.chat) {
     const ChatId chat = *question.chat;
-    PARLEY_CO_TRY(
-        co_await session.read([&](db::TenantReader& reader) { return load_own_chat(reader, chat, project, owner); }));
+    const Timestamp now = clock_.now();
+    PARLEY_CO_TRY(co_await session.read(
+        [&](db::TenantReader& reader) { return load_own_chat(reader, chat, project, owner, now); }));
   }
   const auto key = PARLEY_CO_TRY(co_await door_.key(permit));
   auto found = PARLEY_CO_TRY(co_await library_.answer(permit, question.message.reveal()));

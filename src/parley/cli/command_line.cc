@@ -56,6 +56,17 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     create->add_option("--name", c->name, "What people call it")->required();
     create->add_option("--slug", c->slug, "Its name in addresses (default: ten random characters)");
     create->add_flag("--private", c->is_private, "Everything needs a credential");
+    create->add_option("--origin", c->origins, "Site whose pages may use it; may be repeated");
+    auto* set = project->add_subcommand("set", "Change from where one may be reached");
+    auto s = bind(set, std::make_shared<ProjectSet>());
+    set->add_option("--project", s->project, "Slug")->required();
+    set->add_flag("--private,!--public", s->is_private, "Whether everything needs a credential");
+    set->add_flag("--server-reads,!--no-server-reads", s->server_reads,
+                  "Whether programs may read a public project without a credential");
+    set->add_flag("--biel-compat,!--no-biel-compat", s->biel_compat,
+                  "Whether widgets without visitor tokens may chat: a chat's id is then all that guards it");
+    set->add_option("--origin", s->origins, "Site whose pages may use it, e.g. https://*.example.org; may be repeated");
+    set->add_option("--remove-origin", s->origins_removed, "Site to take from the list; may be repeated");
     auto* list = project->add_subcommand("list", "List them");
     auto l = bind(list, std::make_shared<ProjectList>());
     list->add_option("--tenant", l->tenant, "Name or id of the tenant")->required();

@@ -26,6 +26,13 @@ struct TenantList {};
 struct ProjectCreate {
   std::string tenant, name, slug;
   bool is_private = false;
+  std::vector<std::string> origins;
+};
+/// What is not given stays as it is.
+struct ProjectSet {
+  std::string project;
+  std::optional<bool> is_private, server_reads, biel_compat;
+  std::vector<std::string> origins, origins_removed;
 };
 struct ProjectList {
   std::string tenant;
@@ -78,9 +85,9 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectList, Ingest, Search, Ask, Eval,
-                             KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailShow, MigrateStatus,
-                             MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search,
+                             Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailShow,
+                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

@@ -13,6 +13,7 @@
 #include "parley/cli/doctor.h"
 #include "parley/cli/selftest.h"
 #include "parley/identity/gate.h"
+#include "parley/identity/origin.h"
 #include "parley/knowledge/eval.h"
 #include "parley/text/utf8.h"
 #include "parley/trail/verify.h"
@@ -115,7 +116,8 @@ Result<int> run(const Shell& shell, const TenantList&) {
 Result<int> run(const Shell& shell, const ProjectCreate& command) {
   const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
   identity::NewProject wanted{.name = command.name, .slug = command.slug};
-  wanted.visibility = command.is_private ? identity::Visibility::private_project : identity::Visibility::public_project;
+  wanted.access.visibility = command.is_private ? Visibility::private_project : Visibility::public_project;
+  wanted.access.origins = command.origins;
   // Who wanted it; that it was made is recorded with the making.
   PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("tenant", tenant.id)));
   const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
@@ -125,6 +127,47 @@ Result<int> run(const Shell& shell, const ProjectCreate& command) {
                            {"name", project.name},
                            {"is_private", command.is_private}},
               [&] { return fmt::format("created project {} (slug {})\n", project.name, project.slug); });
+  return 0;
+}
+
+json::object to_json(const ProjectRef& project) {
+  const auto& access = *project.access;
+  return {{"id", project.project.to_string()},
+          {"slug", project.slug},
+          {"is_private", access.visibility == Visibility::private_project},
+          {"server_reads", access.server_reads == ProjectAccess::ServerReads::on},
+          {"biel_compat", access.biel_compat == ProjectAccess::BielCompat::on},
+          {"origins", json::array(access.origins.begin(), access.origins.end())}};
+}
+
+Result<int> run(const Shell& shell, const ProjectSet& command) {
+  auto project = PARLEY_TRY(load_project(shell, command.project));
+  ProjectAccess access = *project.access;
+  if (command.is_private)
+    access.visibility = *command.is_private ? Visibility::private_project : Visibility::public_project;
+  if (command.server_reads) access.server_reads = ProjectAccess::ServerReads(*command.server_reads);
+  if (command.biel_compat) access.biel_compat = ProjectAccess::BielCompat(*command.biel_compat);
+  for (const auto& text : command.origins) {
+    const auto origin = PARLEY_TRY(identity::parse_origin_pattern(text));
+    if (std::ranges::find(access.origins, origin) == access.origins.end()) access.origins.push_back(origin);
+  }
+  for (const auto& text : command.origins_removed) {
+    const auto origin = PARLEY_TRY(identity::parse_origin_pattern(text));
+    if (std::erase(access.origins, origin) == 0)
+      return fail(Code::not_found, "the project does not list this origin", origin);
+  }
+  PARLEY_TRY(record(shell, project.tenant, "project.set_access", trail::Object("project", project.project)));
+  PARLEY_TRY(shell.at.wait(shell.at.tenants->set_access(project.tenant, project.project, access)));
+  project.access = std::make_shared<const ProjectAccess>(std::move(access));
+  shell.print(to_json(project), [&] {
+    std::string text = fmt::format("{}: {}", project.slug,
+                                   project.access->visibility == Visibility::private_project ? "private" : "public");
+    if (project.access->server_reads == ProjectAccess::ServerReads::on) text += ", server reads";
+    if (project.access->biel_compat == ProjectAccess::BielCompat::on) text += ", biel_compat";
+    text += project.access->origins.empty() ? "; no site may use it\n" : "; sites:\n";
+    for (const auto& origin : project.access->origins) text += "  " + origin + "\n";
+    return text;
+  });
   return 0;
 }
 
@@ -173,8 +216,7 @@ Result<int> run(const Shell& shell, const Ingest& command) {
   ProgressBar bar(shell.output);
   const auto report = PARLEY_TRY(shell.at.library->ingest(
       identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project),
-      {.paths = command.paths, .base_url = command.base_url},
-      [&](const knowledge::IngestProgress& progress) {
+      {.paths = command.paths, .base_url = command.base_url}, [&](const knowledge::IngestProgress& progress) {
         bar.show(progress.files_done, progress.files_total);
         return shell.output.cancelled() ? knowledge::GoOn::no : knowledge::GoOn::yes;
       }));
@@ -340,6 +382,14 @@ Result<int> run(const Shell& shell, const KeyCreate& command) {
                           .origins = command.origins,
                           .lifetime = *lifetime};
   PARLEY_TRY(record(shell, project.tenant, "key.create", trail::Object("project", project.project)));
+  // A site must be on the key's list and on the project's. Whoever names it here may change both and means both.
+  ProjectAccess access = *project.access;
+  for (const auto& origin : PARLEY_TRY(identity::parse_origin_patterns(wanted.origins)))
+    if (std::ranges::find(access.origins, origin) == access.origins.end()) access.origins.push_back(origin);
+  if (access.origins.size() != project.access->origins.size()) {
+    PARLEY_TRY(record(shell, project.tenant, "project.set_access", trail::Object("project", project.project)));
+    PARLEY_TRY(shell.at.wait(shell.at.tenants->set_access(project.tenant, project.project, std::move(access))));
+  }
   const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->create(std::move(wanted))));
   print_created(shell, created);
   return 0;

@@ -37,6 +37,8 @@ TEST(Scopes, an_unknown_or_empty_name_refuses_the_whole_list) {
 
 TEST(Scopes, a_public_key_holds_reading_searching_and_chatting_at_most) {
   EXPECT_EQ(ScopeSet::public_keys(), (ScopeSet{Scope::project_read, Scope::project_search, Scope::chat_create}));
+  EXPECT_TRUE(ScopeSet::secret_keys().contains_all(ScopeSet::public_keys()));
+  EXPECT_FALSE(ScopeSet::secret_keys().contains(Scope::members_manage));
 }
 
 }  // namespace

@@ -73,20 +73,31 @@ class LocalOperator {
   std::uint32_t uid_;
 };
 
-/// The caller may do `A` on this project, by this rule. What a handler for `A` takes, and nothing else makes.
+/// The caller may do `A`, by this rule: on this project, or on their organisation or account, as `A::info.on` says.
+/// What a handler for `A` takes, and nothing else makes.
 template <Action A>
 class Authorized {
  public:
   const Principal& who() const { return who_; }
-  const ProjectRef& project() const { return project_; }
   Literal rule() const { return rule_; }
+
+  TenantId tenant() const
+    requires(A::info.on != ActionInfo::On::account)
+  {
+    return project_ ? project_->tenant : *who_.tenant;
+  }
+  const ProjectRef& project() const
+    requires(A::info.on == ActionInfo::On::project)
+  {
+    return *project_;
+  }
 
  private:
   friend class identity::Gate;
-  Authorized(Principal who, ProjectRef project, Literal rule)
+  Authorized(Principal who, std::optional<ProjectRef> project, Literal rule)
       : who_(std::move(who)), project_(std::move(project)), rule_(rule) {}
   Principal who_;
-  ProjectRef project_;
+  std::optional<ProjectRef> project_;  ///< there exactly for an action on a project
   Literal rule_;
 };
 

@@ -6,17 +6,25 @@
 namespace parley {
 namespace {
 
-constexpr auto may = PublicKeys::may_hold;
-constexpr auto may_not = PublicKeys::may_not_hold;
+using enum Holders;
 
 constexpr std::array scopes{
-    ScopeInfo{Scope::project_read, "project_read", "See a project's name and settings", may},
-    ScopeInfo{Scope::project_search, "project_search", "Search a project's documents", may},
-    ScopeInfo{Scope::project_sources_read, "project_sources_read", "List a project's sources", may_not},
-    ScopeInfo{Scope::project_sources_create, "project_sources_create", "Add sources to a project", may_not},
-    ScopeInfo{Scope::project_sources_delete, "project_sources_delete", "Remove sources from a project", may_not},
-    ScopeInfo{Scope::project_sync, "project_sync", "Read a project's sources again", may_not},
-    ScopeInfo{Scope::chat_create, "chat_create", "Start chats and send messages", may},
+    ScopeInfo{Scope::project_read, "project_read", "See a project's name and settings", public_keys},
+    ScopeInfo{Scope::project_search, "project_search", "Search a project's documents", public_keys},
+    ScopeInfo{Scope::project_sources_read, "project_sources_read", "List a project's sources", secret_keys},
+    ScopeInfo{Scope::project_sources_create, "project_sources_create", "Add sources to a project", secret_keys},
+    ScopeInfo{Scope::project_sources_delete, "project_sources_delete", "Remove sources from a project", secret_keys},
+    ScopeInfo{Scope::project_sync, "project_sync", "Read a project's sources again", secret_keys},
+    ScopeInfo{Scope::chat_create, "chat_create", "Start chats and send messages", public_keys},
+    ScopeInfo{Scope::chats_read, "chats_read", "Read everybody's chats", secret_keys},
+    ScopeInfo{Scope::chats_delete, "chats_delete", "Delete chats", secret_keys},
+    ScopeInfo{Scope::project_manage, "project_manage", "Make projects, change who may reach them", secret_keys},
+    ScopeInfo{Scope::keys_manage, "keys_manage", "Make, rotate and revoke API keys", secret_keys},
+    ScopeInfo{Scope::members_read, "members_read", "See who belongs to the organisation", members},
+    ScopeInfo{Scope::members_manage, "members_manage", "Invite and remove people, change their roles", members},
+    ScopeInfo{Scope::organisation_manage, "organisation_manage", "Change what holds for the whole organisation",
+              members},
+    ScopeInfo{Scope::trail_read, "trail_read", "Read the record of who did what", secret_keys},
 };
 
 consteval bool stand_in_order() {
@@ -55,7 +63,14 @@ ScopeSet ScopeSet::all() {
 ScopeSet ScopeSet::public_keys() {
   ScopeSet set;
   for (const auto& info : scopes)
-    if (info.public_keys == PublicKeys::may_hold) set.add(info.scope);
+    if (info.holders == Holders::public_keys) set.add(info.scope);
+  return set;
+}
+
+ScopeSet ScopeSet::secret_keys() {
+  ScopeSet set;
+  for (const auto& info : scopes)
+    if (info.holders != Holders::members) set.add(info.scope);
   return set;
 }
 

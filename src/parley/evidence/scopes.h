@@ -21,16 +21,28 @@ enum class Scope : std::uint8_t {
   project_sources_delete,
   project_sync,
   chat_create,
+  chats_read,
+  chats_delete,
+  project_manage,
+  keys_manage,
+  members_read,
+  members_manage,
+  organisation_manage,
+  trail_read,
 };
 
-/// Whether a key that stands in a web page, readable by every visitor, may hold the scope.
-enum class PublicKeys : bool { may_not_hold, may_hold };
+/// Who may hold a scope at all. Each may hold what the one before it may.
+enum class Holders : std::uint8_t {
+  public_keys,  ///< also a key that stands in a web page, readable by every visitor
+  secret_keys,  ///< also a server's key
+  members,      ///< people who have signed in: what decides about people is for people to do, with a second factor
+};
 
 struct ScopeInfo {
   Scope scope;
   Literal name;
   Literal purpose;  ///< one line for people and the API description
-  PublicKeys public_keys;
+  Holders holders;
 };
 
 /// Every scope, in the order of the enumeration. The one registry: key creation, the API description, the route table
@@ -48,6 +60,8 @@ class ScopeSet {
   static ScopeSet all();
   /// What a public key may hold at most.
   static ScopeSet public_keys();
+  /// What a secret key may hold at most.
+  static ScopeSet secret_keys();
 
   constexpr void add(Scope scope) { bits_ |= bit(scope); }
   constexpr bool contains(Scope scope) const { return (bits_ & bit(scope)) != 0; }
@@ -56,6 +70,9 @@ class ScopeSet {
   constexpr bool operator==(const ScopeSet&) const = default;
   /// What both hold.
   constexpr ScopeSet operator&(ScopeSet other) const { return from_bits(bits_ & other.bits_); }
+
+  /// What either holds.
+  constexpr ScopeSet operator|(ScopeSet other) const { return from_bits(bits_ | other.bits_); }
 
   /// For tokens that this installation signs and reads itself; tables and wire formats carry names.
   constexpr std::uint64_t bits() const { return bits_; }

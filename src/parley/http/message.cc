@@ -18,6 +18,14 @@ Literal name(Method method) {
   return "OTHER";
 }
 
+Method parse_method(std::string_view text) {
+  for (const auto method :
+       {Method::get, Method::post, Method::head, Method::options, Method::put, Method::patch, Method::delete_}) {
+    if (name(method) == text) return method;
+  }
+  return Method::other;
+}
+
 std::optional<std::string_view> RequestHead::header(std::string_view wanted) const {
   for (const auto& header : headers) {
     if (ascii::equal_ignoring_case(header.name, wanted)) return header.value;

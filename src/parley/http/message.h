@@ -17,6 +17,8 @@ enum class Method : std::uint8_t { get, head, post, put, patch, delete_, options
 
 /// Upper-case name, e.g. "GET"; "OTHER" for a method nothing here offers.
 Literal name(Method method);
+/// `other` for a method nothing here offers. Methods are case-sensitive: "get" is one of those.
+Method parse_method(std::string_view text);
 
 struct Header {
   std::string name;  ///< as received; compare without regard to case

@@ -45,15 +45,6 @@ Single single_of(std::string_view name) {
   }
 }
 
-Method method_of(std::string_view text) {
-  // Methods are case-sensitive: "get" is a method nobody offers.
-  for (const auto method :
-       {Method::get, Method::post, Method::head, Method::options, Method::put, Method::patch, Method::delete_}) {
-    if (name(method) == text) return method;
-  }
-  return Method::other;
-}
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view trim_blanks(std::string_view text) {
@@ -211,7 +202,7 @@ bool RequestParser::parse_request_line(std::string_view line) {
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken");
   http_1_0_ = version[7] == '0';
-  head_.method = method_of(method);
+  head_.method = parse_method(method);
 
   if (target.size() > limits_.target_bytes_max) return refuse(414, "request target too long");
   if (target == "*") {

@@ -1,6 +1,7 @@
 #include "parley/identity/authenticator.h"
 
 #include <algorithm>
+#include <span>
 
 #include "parley/identity/api_key.h"
 #include "parley/identity/origin.h"
@@ -24,42 +25,68 @@ std::optional<std::string_view> token_in(std::string_view header) {
   return header.substr(blank + 1);
 }
 
-/// Whether a browser says that the request comes from one of the key's sites.
-bool comes_from(const KeyRecord& key, std::optional<std::string_view> origin) {
-  if (!origin) return false;
-  const auto site = parse_origin(*origin);
-  return site && std::ranges::find(key.origins, *site) != key.origins.end();
+/// Whether a token or key that was made for some sites is used on one of them.
+bool is_used_on(std::span<const std::string> origins, const Sender& sender) {
+  return sender.kind == Sender::Kind::site && is_listed(origins, sender.origin);
 }
 
 }  // namespace
 
-Async<Authenticated> Authenticator::authenticate(std::optional<std::string_view> authorization,
-                                                 std::optional<std::string_view> origin) const {
-  if (!authorization) co_return Authenticated(Principal{});
-  const auto token = token_in(*authorization);
+Async<Authenticated> Authenticator::authenticate(Credentials credentials) const {
+  if (!credentials.authorization) co_return Authenticated(Principal{});
+  const auto token = token_in(*credentials.authorization);
   if (!token) co_return fail(Code::unauthenticated, not_valid, "no Bearer or Api-Key scheme");
   if (token->starts_with(visitor_token_prefix)) {
-    auto visitor = visitors_.verify(*token);
+    auto visitor = co_await find_visitor(*token, std::move(credentials.sender));
     if (!visitor) co_return std::unexpected(std::move(visitor).error());
     co_return Authenticated(*std::move(visitor));
   }
   auto presented = parse_api_key(*token);
   if (!presented) co_return fail(Code::unauthenticated, not_valid, "malformed key");
-  auto found = co_await keys_.require(*std::move(presented));
-  if (!found) {
-    if (found.error().code() == Code::unauthenticated)
-      co_return fail(Code::unauthenticated, not_valid, found.error().operator_detail());
-    co_return std::unexpected(std::move(found).error());
+  auto caller = co_await find_key(*std::move(presented), std::move(credentials.sender));
+  if (!caller) {
+    if (caller.error().code() == Code::unauthenticated)
+      co_return fail(Code::unauthenticated, not_valid, caller.error().operator_detail());
+    co_return std::unexpected(std::move(caller).error());
   }
-  const KeyRecord& key = **found;
-  if (key.kind == KeyKind::public_key && !comes_from(key, origin))
-    co_return fail(Code::unauthenticated, not_valid, "a public key, used from a site it is not for");
-  co_return Authenticated(
-      Principal{.kind = key.kind == KeyKind::secret ? PrincipalKind::secret_key : PrincipalKind::public_key,
-                .id = key.id.uuid(),
-                .tenant = key.tenant,
-                .project = key.project,
-                .scopes = key.scopes});
+  co_return Authenticated(*std::move(caller));
+}
+
+Async<Principal> Authenticator::find_key(PresentedKey presented, Sender sender) const {
+  const auto key = PARLEY_CO_TRY(co_await keys_.require(std::move(presented)));
+  Principal who{.kind = PrincipalKind::secret_key,
+                .id = key->id.uuid(),
+                .tenant = key->tenant,
+                .project = key->project,
+                .scopes = key->scopes};
+  if (key->kind == KeyKind::public_key) {
+    if (!is_used_on(key->origins, sender))
+      co_return fail(Code::unauthenticated, not_valid, "a public key, used from a site it is not for");
+    who.kind = PrincipalKind::public_key;
+    who.vouched_by = key->id;
+  }
+  co_return who;
+}
+
+Async<Principal> Authenticator::find_visitor(std::string_view token, Sender sender) const {
+  auto pass = PARLEY_CO_TRY(visitors_.read(token));
+  if (pass.vouched_by) {
+    const auto key = co_await keys_.require_voucher(pass.vouched_by->digest);
+    if (!key && key.error().code() != Code::unauthenticated) co_return std::unexpected(key.error());
+    if (!key || ((*key)->kind == KeyKind::public_key && !is_listed((*key)->origins, pass.origin)))
+      co_return fail(Code::unauthenticated, not_valid, "a visitor whose key no longer holds");
+  }
+  const bool in_place = pass.origin.empty() ? sender.kind == Sender::Kind::own_page
+                                            : sender.kind == Sender::Kind::site && sender.origin == pass.origin;
+  if (!in_place) co_return fail(Code::unauthenticated, not_valid, "a visitor token, used on another site");
+  Principal who{.kind = PrincipalKind::visitor,
+                .id = pass.visitor,
+                .tenant = pass.tenant,
+                .project = pass.project,
+                .scopes = pass.scopes};
+  who.groups.names = std::move(pass.groups);
+  if (pass.vouched_by) who.vouched_by = pass.vouched_by->key;
+  co_return who;
 }
 
 }  // namespace parley::identity

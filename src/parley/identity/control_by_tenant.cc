@@ -120,6 +120,27 @@ Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader) 
   return count.value_or(0);
 }
 
+Result<std::int64_t> put_access(TenantId tenant, ProjectId project, const ProjectAccess& access,
+                                db::ControlWriter& writer) {
+  const auto changed = PARLEY_TRY(writer.run(
+      "UPDATE projects_by_slug SET is_private = $3, server_reads = $4, biel_compat = $5 "
+      "WHERE tenant_id = $1 AND project_id = $2 AND state <> 'removing'"_sql,
+      tenant, project, access.visibility == Visibility::private_project,
+      access.server_reads == ProjectAccess::ServerReads::on, access.biel_compat == ProjectAccess::BielCompat::on));
+  if (changed == 0) return changed;
+  PARLEY_TRY(writer.run("DELETE FROM project_origins WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
+  for (const auto& origin : access.origins)
+    PARLEY_TRY(writer.run("INSERT INTO project_origins (tenant_id, project_id, origin) VALUES ($1, $2, $3)"_sql, tenant,
+                          project, origin));
+  return changed;
+}
+
+Result<std::vector<std::string>> list_origins(TenantId tenant, ProjectId project, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT origin FROM project_origins WHERE tenant_id = $1 AND project_id = $2 ORDER BY origin"_sql,
+      [](const db::Row& row) { return std::string(row.text(0)); }, tenant, project);
+}
+
 Result<void> activate_project(TenantId tenant, ProjectId project, db::ControlWriter& writer) {
   PARLEY_TRY(
       writer.run("UPDATE projects_by_slug SET state = 'active' "
@@ -150,12 +171,14 @@ Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& wri
 
 Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer) {
   PARLEY_TRY(writer.run("DELETE FROM api_keys WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
+  PARLEY_TRY(writer.run("DELETE FROM project_origins WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
   PARLEY_TRY(writer.run("DELETE FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
   return {};
 }
 
 Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer) {
   PARLEY_TRY(writer.run("DELETE FROM api_keys WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM project_origins WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM projects_by_slug WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM due WHERE tenant_id = $1"_sql, tenant));

@@ -33,6 +33,10 @@ Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& re
 /// Whether the project is this tenant's, and fully made.
 Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader);
 Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader);
+/// From where a project may be reached. Rows changed: none if it is not this tenant's, or is being removed.
+Result<std::int64_t> put_access(TenantId tenant, ProjectId project, const ProjectAccess& access,
+                                db::ControlWriter& writer);
+Result<std::vector<std::string>> list_origins(TenantId tenant, ProjectId project, db::ControlReader& reader);
 /// From now on the slug leads to the project.
 Result<void> activate_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
 /// Shuts every way in: slug and keys of a project that is to go; projects closed, none if it is not this tenant's.

@@ -5,11 +5,9 @@
 
 #include "parley/base/result.h"
 #include "parley/evidence/proofs.h"
+#include "parley/evidence/sender.h"
 
 namespace parley::identity {
-
-/// Where a request says it comes from, as far as a browser vouches for it.
-enum class FromOwnPage : bool { no, yes };
 
 /// A refusal and the rule that made it, for the trail.
 struct Denied {
@@ -19,23 +17,27 @@ struct Denied {
 
 /// Decides who may do what. The only maker of `Authorized`. Pure: no I/O, no clock; safe from any thread.
 ///
-/// | caller             | the project                     | rule                                              |
-/// |--------------------|---------------------------------|---------------------------------------------------|
-/// | none               | public, asked from our own page | allowed, if the action may be done by own pages   |
-/// | none               | anything else                   | unauthenticated, whether or not the project exists|
-/// | key, visitor       | another tenant's, other project | not_found, as for a project that does not exist   |
-/// | key, visitor       | theirs                          | allowed if the scope is held, else permission_denied |
-/// | public key         | theirs                          | the same, and only what a public key may do itself |
+/// docs/access.md has the rules as a table, which the tests read.
 class Gate {
  public:
   /// `project` is none when the slug is not known: the caller must not be able to tell that from a project of another
   /// tenant, so both are decided here.
   template <Action A>
+    requires(A::info.on == ActionInfo::On::project)
   static std::expected<Authorized<A>, Denied> authorize(const Admitted& caller, std::optional<ProjectRef> project,
-                                                        FromOwnPage from) {
-    const auto rule = decide(A::info, caller.who(), project, from);
+                                                        const Sender& sender) {
+    const auto rule = decide(A::info, caller.who(), project, sender);
     if (!rule) return std::unexpected(rule.error());
-    return Authorized<A>(caller.who(), *std::move(project), *rule);
+    return Authorized<A>(caller.who(), std::move(project), *rule);
+  }
+
+  /// On the caller's own organisation or account.
+  template <Action A>
+    requires(A::info.on != ActionInfo::On::project)
+  static std::expected<Authorized<A>, Denied> authorize(const Admitted& caller, const Sender& sender) {
+    const auto rule = decide(A::info, caller.who(), std::nullopt, sender);
+    if (!rule) return std::unexpected(rule.error());
+    return Authorized<A>(caller.who(), std::nullopt, *rule);
   }
 
   /// For the command line of this machine: everything, on any project.
@@ -47,12 +49,12 @@ class Gate {
 
   /// Could any project make this caller allowed? Asked before a body is read, so that a caller without a credential
   /// cannot make the server read one.
-  static bool worth_reading(const ActionInfo& action, const Principal& who, FromOwnPage from);
+  static bool worth_reading(const ActionInfo& action, const Principal& who, const Sender& sender);
 
  private:
   static Principal principal_of(const LocalOperator& who, const ProjectRef& project);
   static std::expected<Literal, Denied> decide(const ActionInfo& action, const Principal& who,
-                                               const std::optional<ProjectRef>& project, FromOwnPage from);
+                                               const std::optional<ProjectRef>& project, const Sender& sender);
 };
 
 }  // namespace parley::identity

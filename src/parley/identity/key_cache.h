@@ -28,8 +28,9 @@ struct KeyCacheLimits {
   std::size_t keys_max = 16'384;
   /// Digests known not to exist. Kept apart from the keys, so that a flood of invented keys cannot push out real ones.
   std::size_t absent_max = 4'096;
-  /// How long an entry serves. Bounds how long a key revoked by another node can go on working here.
-  std::chrono::microseconds age_max = std::chrono::seconds(5);
+  /// How long an entry serves. Bounds how long a key revoked by another node can go on working here; one look-up a
+  /// second for each key in use costs nothing.
+  std::chrono::microseconds age_max = std::chrono::seconds(1);
 };
 
 /// Digest to key, in memory. It says what the table said a moment ago; whether the key still holds (expiry) is checked

@@ -22,7 +22,7 @@ struct KeyRecord {
   KeyKind kind = KeyKind::secret;
   std::string name;
   ScopeSet scopes;
-  std::vector<std::string> origins;  ///< in the spelling of `parse_origin`; none for a secret key
+  std::vector<std::string> origins;  ///< in the spelling of `parse_origin_pattern`; none for a secret key
   Timestamp created_at;
   Timestamp expires_at;
   std::optional<Timestamp> revoked_at;

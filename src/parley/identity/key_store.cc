@@ -19,19 +19,15 @@ Result<std::vector<std::string>> checked_origins(const NewKey& key) {
     return fail(Code::invalid_argument, "a secret key has no origins: it must not stand in a web page");
   if (key.kind == KeyKind::public_key && key.origins.empty())
     return fail(Code::invalid_argument, "a public key needs at least one origin");
-  if (key.origins.size() > key_origins_max) return fail(Code::invalid_argument, "too many origins for one key");
-  std::vector<std::string> origins;
-  for (const auto& text : key.origins) {
-    auto origin = PARLEY_TRY(parse_origin(text));
-    if (std::ranges::find(origins, origin) == origins.end()) origins.push_back(std::move(origin));
-  }
-  return origins;
+  return parse_origin_patterns(key.origins);
 }
 
 Result<void> check(const NewKey& key) {
   if (key.scopes.empty()) return fail(Code::invalid_argument, "a key needs at least one scope");
   if (key.kind == KeyKind::public_key && !ScopeSet::public_keys().contains_all(key.scopes))
     return fail(Code::invalid_argument, "a public key may hold only project_read, project_search and chat_create");
+  if (!ScopeSet::secret_keys().contains_all(key.scopes))
+    return fail(Code::invalid_argument, "no key may hold members_read, members_manage or organisation_manage");
   if (key.lifetime <= std::chrono::microseconds::zero() || key.lifetime > key_lifetime_max)
     return fail(Code::invalid_argument, "a key lives at most 90 days");
   if (key.name.size() > key_name_bytes_max) return fail(Code::invalid_argument, "the key's name is too long");
@@ -93,11 +89,19 @@ Async<CreatedKey> KeyStore::create(NewKey key) {
 }
 
 Async<std::shared_ptr<const KeyRecord>> KeyStore::require(PresentedKey presented) {
+  return require(presented.digest(), presented.kind());
+}
+
+Async<std::shared_ptr<const KeyRecord>> KeyStore::require_voucher(crypto::Digest digest) {
+  return require(digest, std::nullopt);
+}
+
+Async<std::shared_ptr<const KeyRecord>> KeyStore::require(crypto::Digest digest, std::optional<KeyKind> kind) {
   const auto now = clock_.now();
-  const auto cached = cache_.find(presented.digest(), now);
+  const auto cached = cache_.find(digest, now);
   auto key = cached.key;
   if (cached.state == CachedKey::State::unknown) {
-    auto work = [digest = presented.digest()](db::ControlReader& reader) {
+    auto work = [digest](db::ControlReader& reader) {
       return reader.find(
           "SELECT id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "
           "last_used_at, last4 FROM api_keys WHERE digest = $1"_sql,
@@ -105,10 +109,10 @@ Async<std::shared_ptr<const KeyRecord>> KeyStore::require(PresentedKey presented
     };
     auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
     if (found) key = std::make_shared<const KeyRecord>(std::move(*found));
-    cache_.put(presented.digest(), key, cached.generation, now);
+    cache_.put(digest, key, cached.generation, now);
   }
   if (!key) co_return fail(Code::unauthenticated, "the API key is not valid", "no such key");
-  if (key->kind != presented.kind())
+  if (kind && key->kind != *kind)
     co_return fail(Code::unauthenticated, "the API key is not valid", "stored with another kind");
   if (key->revoked_at) co_return fail(Code::unauthenticated, "the API key is not valid", "revoked");
   if (!key->holds_at(now)) co_return fail(Code::unauthenticated, "the API key is not valid", "expired");

@@ -23,8 +23,6 @@ inline constexpr std::chrono::microseconds key_lifetime_max = std::chrono::days(
 inline constexpr std::chrono::microseconds key_overlap_default = std::chrono::hours(24);
 inline constexpr std::chrono::microseconds key_overlap_max = std::chrono::days(7);
 inline constexpr std::size_t key_name_bytes_max = 100;
-/// More sites than this want more keys, so that they can be revoked one by one.
-inline constexpr std::size_t key_origins_max = 20;
 /// Per tenant, revoked and expired ones included; far above use, and keeps a list one answer.
 inline constexpr std::size_t keys_per_tenant_max = 1'000;
 
@@ -34,7 +32,7 @@ struct NewKey {
   KeyKind kind = KeyKind::secret;
   std::string name;
   ScopeSet scopes;
-  std::vector<std::string> origins;  ///< any spelling `parse_origin` reads
+  std::vector<std::string> origins;  ///< any spelling `parse_origin_pattern` reads
   std::chrono::microseconds lifetime = key_lifetime_max;
 };
 
@@ -60,6 +58,8 @@ class KeyStore {
   /// reason for all three, the difference in the operator's detail. From memory when seen in the last seconds. The use
   /// is noted for `flush_last_used`.
   Async<std::shared_ptr<const KeyRecord>> require(PresentedKey presented);
+  /// The same for the key, of either kind, that vouched for a visitor.
+  Async<std::shared_ptr<const KeyRecord>> require_voucher(crypto::Digest digest);
 
   Async<std::vector<KeyRecord>> list(TenantId tenant);
   /// `not_found` for another tenant's key as for one that does not exist.
@@ -82,6 +82,7 @@ class KeyStore {
   void forget_tenant(TenantId tenant) { cache_.forget_tenant(tenant); }
 
  private:
+  Async<std::shared_ptr<const KeyRecord>> require(crypto::Digest digest, std::optional<KeyKind> kind);
   void note_used(KeyId id, Timestamp now);
 
   db::ControlSession control_;

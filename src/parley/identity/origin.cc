@@ -1,5 +1,6 @@
 #include "parley/identity/origin.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace parley::identity {
@@ -62,6 +63,48 @@ Result<std::string> parse_origin(std::string_view text) {
   result += host;
   if (!port.empty()) (result += ':') += port;
   return result;
+}
+
+Result<std::string> parse_origin_pattern(std::string_view text) {
+  const auto star = text.find("://*.");
+  if (star == std::string_view::npos) return parse_origin(text);
+  // Any label in the place of the star makes it an ordinary origin, which is then read by the same rules.
+  std::string stand_in(text);
+  stand_in[star + 3] = 'x';
+  std::string origin = PARLEY_TRY(parse_origin(stand_in));
+  const std::string_view host = std::string_view(origin).substr(origin.find("://") + 3);
+  if (std::ranges::count(host, '.') < 2) return refuse("a wildcard for a whole top-level domain");
+  if (host.substr(host.rfind('.') + 1).find_first_not_of("0123456789:") == std::string_view::npos)
+    return refuse("a wildcard in an address");
+  origin[origin.find("://") + 3] = '*';
+  return origin;
+}
+
+Result<std::vector<std::string>> parse_origin_patterns(std::span<const std::string> texts) {
+  if (texts.size() > origins_max) return fail(Code::invalid_argument, "more than 20 origins");
+  std::vector<std::string> patterns;
+  for (const auto& text : texts) {
+    auto pattern = PARLEY_TRY(parse_origin_pattern(text));
+    if (std::ranges::find(patterns, pattern) == patterns.end()) patterns.push_back(std::move(pattern));
+  }
+  return patterns;
+}
+
+std::vector<std::string> patterns_for(std::string_view origin) {
+  std::vector<std::string> patterns{std::string(origin)};
+  const auto host = origin.find("://") + 3;
+  const auto dot = origin.find('.', host);
+  // An address has no labels; a pattern for one cannot be made, so looking for it would only be waste.
+  if (dot != std::string_view::npos && origin[host] != '[')
+    patterns.push_back(std::string(origin.substr(0, host)) + "*" + std::string(origin.substr(dot)));
+  return patterns;
+}
+
+bool is_listed(std::span<const std::string> patterns, std::string_view origin) {
+  if (patterns.empty()) return false;
+  return std::ranges::any_of(patterns_for(origin), [&](const std::string& wanted) {
+    return std::ranges::find(patterns, wanted) != patterns.end();
+  });
 }
 
 }  // namespace parley::identity

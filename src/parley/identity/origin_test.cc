@@ -50,5 +50,21 @@ TEST(Origin, anything_else_is_refused) {
   EXPECT_FALSE(parse_origin("https://" + std::string(400, 'a')));
 }
 
+TEST(Origin, a_pattern_stands_for_exactly_one_label_on_the_left) {
+  EXPECT_EQ(parse_origin_pattern("HTTPS://*.Example.org:443"), "https://*.example.org");
+  EXPECT_EQ(parse_origin_pattern("https://docs.example.org"), "https://docs.example.org");
+  for (const auto* text : {"https://*", "https://*.org", "https://a.*.example.org", "https://*a.example.org",
+                           "https://*.*.example.org", "*://a.example.org", "https://*.0.0.1", "https://*.example.org/"})
+    EXPECT_FALSE(parse_origin_pattern(text)) << text;
+
+  const std::vector<std::string> list{"https://*.example.org"};
+  EXPECT_TRUE(is_listed(list, "https://docs.example.org"));
+  for (const auto* origin :
+       {"https://example.org", "https://a.b.example.org", "http://docs.example.org", "https://docs.example.org:8443",
+        "https://docs.example.org.evil.example", "https://docsexample.org"})
+    EXPECT_FALSE(is_listed(list, origin)) << origin;
+  EXPECT_FALSE(is_listed({}, "https://docs.example.org"));
+}
+
 }  // namespace
 }  // namespace parley::identity

@@ -15,10 +15,9 @@ Project project_from(const db::Row& row) {
   return {.id = row.id<ProjectId>(0),
           .slug = std::string(row.text(1)),
           .name = std::string(row.text(2)),
-          .visibility = row.boolean(3) ? Visibility::private_project : Visibility::public_project,
-          .settings = std::string(row.text(4)),
-          .created_at = row.time(5),
-          .updated_at = row.time(6)};
+          .settings = std::string(row.text(3)),
+          .created_at = row.time(4),
+          .updated_at = row.time(5)};
 }
 
 bool is_slug_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }
@@ -49,9 +48,8 @@ Result<void> check_project(const Project& project) {
 }
 
 Result<std::optional<Project>> find_project(db::TenantReader& reader, ProjectId id) {
-  return reader.find(
-      "SELECT id, slug, name, is_private, settings, created_at, updated_at FROM projects WHERE id = $1"_sql,
-      project_from, id);
+  return reader.find("SELECT id, slug, name, settings, created_at, updated_at FROM projects WHERE id = $1"_sql,
+                     project_from, id);
 }
 
 Result<Project> load_project(db::TenantReader& reader, ProjectId id) {
@@ -61,9 +59,8 @@ Result<Project> load_project(db::TenantReader& reader, ProjectId id) {
 }
 
 Result<std::vector<Project>> list_projects(db::TenantReader& reader) {
-  return reader.all(
-      "SELECT id, slug, name, is_private, settings, created_at, updated_at FROM projects ORDER BY created_at, id"_sql,
-      project_from);
+  return reader.all("SELECT id, slug, name, settings, created_at, updated_at FROM projects ORDER BY created_at, id"_sql,
+                    project_from);
 }
 
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now) {

@@ -11,14 +11,10 @@
 
 namespace parley::identity {
 
-/// Whether asking it needs a credential. A public project is one whose demo page anybody may use.
-enum class Visibility : std::uint8_t { public_project, private_project };
-
 struct Project {
   ProjectId id;
   std::string slug;
   std::string name;
-  Visibility visibility = Visibility::private_project;
   std::string settings = "{}";  ///< JSON text; whoever owns a setting parses it
   Timestamp created_at;
   Timestamp updated_at;
@@ -41,8 +37,8 @@ Result<void> check_project(const Project& project);
 Result<std::optional<Project>> find_project(db::TenantReader& reader, ProjectId id);
 Result<Project> load_project(db::TenantReader& reader, ProjectId id);
 Result<std::vector<Project>> list_projects(db::TenantReader& reader);
-/// Changes name and settings; slug and visibility stay (both stand in the control database, too). `not_found`, or
-/// `invalid_argument` for too long or not JSON.
+/// Changes name and settings; the slug stays. `not_found`, or `invalid_argument` for too long or not JSON. Who may
+/// reach the project is `TenantStore::set_access`'s.
 Result<Project> update_project(db::TenantWriter& writer, Project project, Timestamp now);
 
 /// What a project's page shows before the first question; part of `Project::settings`.

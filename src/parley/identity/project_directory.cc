@@ -1,5 +1,6 @@
 #include "parley/identity/project_directory.h"
 
+#include "parley/identity/origin.h"
 #include "parley/identity/project.h"
 
 namespace parley::identity {
@@ -13,20 +14,25 @@ Async<std::optional<ProjectRef>> ProjectDirectory::find(std::string slug) {
     if (it != entries_.end() && clock_.now() - it->second.read_at < age_max) co_return it->second.project;
   }
   const Timestamp read_at = clock_.now();
-  const auto place = PARLEY_CO_TRY(co_await tenants_.find_slug(slug));
-  std::optional<ProjectRef> project;
-  if (place) {
-    project =
-        ProjectRef{.tenant = place->tenant,
-                   .project = place->project,
-                   .slug = slug,
-                   .visibility = place->visibility == Visibility::public_project ? ProjectRef::Visibility::public_
-                                                                                 : ProjectRef::Visibility::private_};
-  }
+  auto project = PARLEY_CO_TRY(co_await tenants_.find_slug(slug));
   const std::scoped_lock lock(mutex_);
   if (entries_.size() >= entries_max) entries_.clear();
   entries_.insert_or_assign(std::move(slug), Entry{project, read_at});
   co_return project;
+}
+
+Async<bool> ProjectDirectory::is_listed_anywhere(std::string origin) {
+  const Timestamp now = clock_.now();
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto it = origins_.find(origin);
+    if (it != origins_.end() && now - it->second.read_at < age_max) co_return it->second.listed;
+  }
+  const bool listed = PARLEY_CO_TRY(co_await tenants_.is_origin_listed(patterns_for(origin)));
+  const std::scoped_lock lock(mutex_);
+  if (origins_.size() >= entries_max) origins_.clear();
+  origins_.insert_or_assign(std::move(origin), Origin{listed, now});
+  co_return listed;
 }
 
 void ProjectDirectory::forget(const std::string& slug) {
@@ -38,6 +44,7 @@ void ProjectDirectory::forget(TenantId tenant) {
   const std::scoped_lock lock(mutex_);
   std::erase_if(entries_,
                 [&](const auto& entry) { return entry.second.project && entry.second.project->tenant == tenant; });
+  origins_.clear();
 }
 
 }  // namespace parley::identity

@@ -13,14 +13,19 @@
 
 namespace parley::identity {
 
-/// Slug to project, remembered for a few seconds: every request asks. Slugs that lead nowhere are remembered too, or
-/// the time of a second request would tell them from another tenant's. Safe from any thread.
+/// Slug to project, and which sites are listed anywhere, remembered for a second: every request asks. Slugs that lead
+/// nowhere are remembered too, or the time of a second request would tell them from another tenant's. Safe from any
+/// thread.
 class ProjectDirectory {
  public:
   ProjectDirectory(TenantStore& tenants, const Clock& clock) : tenants_(tenants), clock_(clock) {}
 
   /// None for a slug that leads nowhere, of whatever shape.
   Async<std::optional<ProjectRef>> find(std::string slug);
+
+  /// Whether any project of anybody lists this origin (in the spelling of `parse_origin`). Says only that a browser may
+  /// be told what we answer to that site; what a project allows is for the gate.
+  Async<bool> is_listed_anywhere(std::string origin);
 
   /// Drops one slug; called when a project of that slug was made here, which may just have been looked for in vain.
   void forget(const std::string& slug);
@@ -29,7 +34,7 @@ class ProjectDirectory {
 
  private:
   // How long a removed or changed project can go on being served by another node.
-  static constexpr std::chrono::seconds age_max{5};
+  static constexpr std::chrono::seconds age_max{1};
   // About 200 bytes each. Full: emptied, since what is in use comes back with one look-up each.
   static constexpr std::size_t entries_max = 16'384;
 
@@ -41,6 +46,11 @@ class ProjectDirectory {
   const Clock& clock_;
   std::mutex mutex_;
   std::unordered_map<std::string, Entry> entries_;
+  struct Origin {
+    bool listed;
+    Timestamp read_at;
+  };
+  std::unordered_map<std::string, Origin> origins_;
 };
 
 }  // namespace parley::identity

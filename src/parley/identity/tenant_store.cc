@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "parley/identity/control_by_tenant.h"
+#include "parley/identity/origin.h"
 
 namespace parley::identity {
 
@@ -39,11 +40,8 @@ Result<void> end_intent(db::ControlWriter& writer, const Intent& intent) {
 }
 
 std::string to_payload(const Project& project) {
-  return boost::json::serialize(boost::json::object{{"id", project.id.to_string()},
-                                                    {"slug", project.slug},
-                                                    {"name", project.name},
-                                                    {"private", project.visibility == Visibility::private_project},
-                                                    {"settings", project.settings}});
+  return boost::json::serialize(boost::json::object{
+      {"id", project.id.to_string()}, {"slug", project.slug}, {"name", project.name}, {"settings", project.settings}});
 }
 
 std::unexpected<Error> bad_payload() { return fail(Code::data_corrupt, "a stored intent cannot be read"); }
@@ -61,15 +59,8 @@ Result<Project> project_from_payload(const std::string& payload) {
   const auto slug = text("slug");
   const auto name = text("name");
   const auto settings = text("settings");
-  const auto* is_private = value.as_object().if_contains("private");
-  if (!id || !slug || !name || !settings || is_private == nullptr || !is_private->is_bool()) return bad_payload();
-  return Project{.id = *id,
-                 .slug = *slug,
-                 .name = *name,
-                 .visibility = is_private->as_bool() ? Visibility::private_project : Visibility::public_project,
-                 .settings = *settings,
-                 .created_at = {},
-                 .updated_at = {}};
+  if (!id || !slug || !name || !settings) return bad_payload();
+  return Project{.id = *id, .slug = *slug, .name = *name, .settings = *settings, .created_at = {}, .updated_at = {}};
 }
 
 Tenant tenant_from(const db::Row& row) {
@@ -203,12 +194,12 @@ Async<Project> TenantStore::create_project(TenantId tenant, NewProject wanted) {
   Project project{.id = crypto::random_id<ProjectId>(random_),
                   .slug = {},
                   .name = std::move(wanted.name),
-                  .visibility = wanted.visibility,
                   .settings = std::move(wanted.settings),
                   .created_at = now,
                   .updated_at = now};
   project.slug = wanted.slug.empty() ? crypto::random_slug(random_) : PARLEY_CO_TRY(parse_slug(wanted.slug));
   PARLEY_CO_TRY(check_project(project));
+  wanted.access.origins = PARLEY_CO_TRY(parse_origin_patterns(wanted.access.origins));
   const Intent intent{.id = crypto::random_uuid(random_).to_string(),
                       .kind = std::string(project_create.view()),
                       .tenant = tenant,
@@ -218,11 +209,12 @@ Async<Project> TenantStore::create_project(TenantId tenant, NewProject wanted) {
     if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
     if (PARLEY_TRY(by_tenant::count_projects(tenant, writer)) >= static_cast<std::int64_t>(projects_per_tenant_max))
       return fail(Code::conflict, "this tenant has too many projects");
-    const auto reserved =
-        PARLEY_TRY(writer.run("INSERT INTO projects_by_slug (slug, tenant_id, project_id, is_private, state) "
-                              "VALUES ($1, $2, $3, $4, 'creating') ON CONFLICT (slug) DO NOTHING"_sql,
-                              project.slug, tenant, project.id, project.visibility == Visibility::private_project));
+    const auto reserved = PARLEY_TRY(
+        writer.run("INSERT INTO projects_by_slug (slug, tenant_id, project_id, is_private, state) "
+                   "VALUES ($1, $2, $3, $4, 'creating') ON CONFLICT (slug) DO NOTHING"_sql,
+                   project.slug, tenant, project.id, wanted.access.visibility == Visibility::private_project));
     if (reserved == 0) return fail(Code::conflict, "that slug is taken");
+    PARLEY_TRY(by_tenant::put_access(tenant, project.id, wanted.access, writer));
     return put_intent(writer, intent);
   };
   PARLEY_CO_TRY(co_await store_.control().write(std::move(begin)));
@@ -236,9 +228,8 @@ Async<> TenantStore::finish_project_create(Intent intent) {
   auto write = [&](db::TenantWriter& writer) -> Result<void> {
     const auto made =
         PARLEY_TRY(writer.run("INSERT INTO projects (id, slug, name, is_private, settings, created_at, updated_at) "
-                              "VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT ({tenant}id) DO NOTHING"_sql,
-                              project.id, project.slug, project.name, project.visibility == Visibility::private_project,
-                              project.settings, intent.created_at));
+                              "VALUES ($1, $2, $3, 1, $4, $5, $5) ON CONFLICT ({tenant}id) DO NOTHING"_sql,
+                              project.id, project.slug, project.name, project.settings, intent.created_at));
     if (made == 1 && hooks_.within) PARLEY_TRY(hooks_.within(writer, ProjectChange::created, project.id));
     return {};
   };
@@ -294,16 +285,47 @@ Async<> TenantStore::finish_project_remove(Intent intent) {
   co_return co_await store_.control().write(std::move(end));
 }
 
-Async<std::optional<ProjectPlace>> TenantStore::find_slug(std::string slug) {
-  auto work = [&slug](db::ControlReader& reader) {
-    return reader.find(
-        "SELECT tenant_id, project_id, is_private FROM projects_by_slug WHERE slug = $1 AND state = 'active'"_sql,
-        [](const db::Row& row) {
-          return ProjectPlace{.tenant = row.id<TenantId>(0),
-                              .project = row.id<ProjectId>(1),
-                              .visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project};
+Async<std::optional<ProjectRef>> TenantStore::find_slug(std::string slug) {
+  auto work = [&slug](db::ControlReader& reader) -> Result<std::optional<ProjectRef>> {
+    ProjectAccess access;
+    auto found = PARLEY_TRY(reader.find(
+        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+        "WHERE slug = $1 AND state = 'active'"_sql,
+        [&](const db::Row& row) {
+          access.visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project;
+          access.server_reads = ProjectAccess::ServerReads(row.boolean(3));
+          access.biel_compat = ProjectAccess::BielCompat(row.boolean(4));
+          return ProjectRef{.tenant = row.id<TenantId>(0), .project = row.id<ProjectId>(1), .slug = slug};
         },
-        slug);
+        slug));
+    if (!found) return std::nullopt;
+    access.origins = PARLEY_TRY(by_tenant::list_origins(found->tenant, found->project, reader));
+    found->access = std::make_shared<const ProjectAccess>(std::move(access));
+    return found;
+  };
+  co_return co_await store_.control().read(std::move(work));
+}
+
+Async<> TenantStore::set_access(TenantId tenant, ProjectId project, ProjectAccess access) {
+  access.origins = PARLEY_CO_TRY(parse_origin_patterns(access.origins));
+  auto work = [&](db::ControlWriter& writer) -> Result<void> {
+    if (PARLEY_TRY(by_tenant::put_access(tenant, project, access, writer)) == 0)
+      return fail(Code::not_found, "there is no such project");
+    return {};
+  };
+  PARLEY_CO_TRY(co_await store_.control().write(std::move(work)));
+  if (hooks_.forget) hooks_.forget(tenant);
+  co_return Result<void>();
+}
+
+Async<bool> TenantStore::is_origin_listed(std::vector<std::string> patterns) {
+  auto work = [&](db::ControlReader& reader) -> Result<bool> {
+    for (const auto& pattern : patterns) {
+      const auto found = PARLEY_TRY(reader.find(
+          "SELECT 1 FROM project_origins WHERE origin = $1 LIMIT 1"_sql, [](const db::Row&) { return true; }, pattern));
+      if (found) return true;
+    }
+    return false;
   };
   co_return co_await store_.control().read(std::move(work));
 }

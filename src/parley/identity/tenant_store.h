@@ -10,6 +10,7 @@
 #include "parley/crypto/keyring.h"
 #include "parley/crypto/random.h"
 #include "parley/db/store.h"
+#include "parley/evidence/principal.h"
 #include "parley/identity/project.h"
 #include "parley/net/async.h"
 #include "parley/net/workers.h"
@@ -32,15 +33,8 @@ inline constexpr std::size_t projects_per_tenant_max = 1'000;
 struct NewProject {
   std::string name;
   std::string slug;  ///< empty: a random one
-  Visibility visibility = Visibility::private_project;
+  ProjectAccess access;
   std::string settings = "{}";
-};
-
-/// Where a slug leads.
-struct ProjectPlace {
-  TenantId tenant;
-  ProjectId project;
-  Visibility visibility = Visibility::private_project;
 };
 
 enum class ProjectChange : std::uint8_t { created, removed };
@@ -94,7 +88,11 @@ class TenantStore {
   Async<Project> create_project(TenantId tenant, NewProject project);
   Async<> remove_project(TenantId tenant, ProjectId project);
   /// Where a slug leads. Needs no tenant: this is how an address becomes one.
-  Async<std::optional<ProjectPlace>> find_slug(std::string slug);
+  Async<std::optional<ProjectRef>> find_slug(std::string slug);
+  /// Changes from where a project may be reached. `not_found`, or `invalid_argument` for something that is no origin.
+  Async<> set_access(TenantId tenant, ProjectId project, ProjectAccess access);
+  /// Whether any active project lists one of these patterns. Tells nothing of which, or whose.
+  Async<bool> is_origin_listed(std::vector<std::string> patterns);
 
   /// Carries on every operation that did not end. Call it at start before serving; may be called at any time. One that
   /// fails does not hold up the others.

@@ -10,7 +10,7 @@ using namespace db::literals;
 
 class TenantStoreContract : public StoresContract {
  protected:
-  std::optional<ProjectPlace> find(std::string slug) {
+  std::optional<ProjectRef> find(std::string slug) {
     return wait(tenants->find_slug(std::move(slug))).value_or(std::nullopt);
   }
   std::size_t projects_in(TenantId tenant) {
@@ -65,7 +65,34 @@ TEST_P(TenantStoreContract, a_project_is_found_by_its_slug_and_lives_in_its_tena
   EXPECT_FALSE(find("other"));
   const auto project = store().tenant(acme).read_blocking([&](db::TenantReader& r) { return load_project(r, id); });
   EXPECT_EQ(project->slug, "docs");
-  EXPECT_EQ(project->visibility, Visibility::private_project);
+}
+
+TEST_P(TenantStoreContract, a_new_project_is_closed_to_everybody_and_can_be_opened) {
+  const auto id = make_project(acme, "docs");
+  const auto closed = find("docs");
+  EXPECT_EQ(closed->access->visibility, Visibility::private_project);
+  EXPECT_EQ(closed->access->server_reads, ProjectAccess::ServerReads::off);
+  EXPECT_EQ(closed->access->biel_compat, ProjectAccess::BielCompat::off);
+  EXPECT_TRUE(closed->access->origins.empty());
+
+  const ProjectAccess open{.visibility = Visibility::public_project,
+                           .server_reads = ProjectAccess::ServerReads::on,
+                           .biel_compat = ProjectAccess::BielCompat::on,
+                           .origins = {"https://Docs.example.org:443", "https://*.example.org"}};
+  EXPECT_TRUE(wait(tenants->set_access(acme, id, open)));
+  const auto opened = find("docs");
+  EXPECT_EQ(opened->access->visibility, Visibility::public_project);
+  EXPECT_EQ(opened->access->server_reads, ProjectAccess::ServerReads::on);
+  EXPECT_EQ(opened->access->biel_compat, ProjectAccess::BielCompat::on);
+  EXPECT_EQ(opened->access->origins, (std::vector<std::string>{"https://*.example.org", "https://docs.example.org"}));
+  EXPECT_EQ(wait(tenants->is_origin_listed({"https://docs.example.org"})), true);
+  EXPECT_EQ(wait(tenants->is_origin_listed({"https://elsewhere.example.net"})), false);
+
+  EXPECT_EQ(wait(tenants->set_access(zeta, id, {})).error().code(), Code::not_found);
+  EXPECT_EQ(wait(tenants->set_access(acme, id, {.origins = {"null"}})).error().code(), Code::invalid_argument);
+  EXPECT_EQ(find("docs")->access->origins.size(), 2U);
+  EXPECT_TRUE(wait(tenants->remove_project(acme, id)));
+  EXPECT_EQ(wait(tenants->is_origin_listed({"https://docs.example.org"})), false);
 }
 
 TEST_P(TenantStoreContract, a_project_without_a_slug_gets_a_random_one) {

@@ -1,76 +1,123 @@
 #include "parley/identity/visitor_token.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "parley/crypto/hash.h"
 #include "parley/text/base64.h"
 
 namespace parley::identity {
 namespace {
 
-// version 1 | visitor 16 | tenant 16 | project 16 | scopes 8 | expires at, micros 8 | HMAC-SHA-256 32; numbers
-// big-endian
-constexpr std::size_t payload_bytes = 1 + 16 + 16 + 16 + 8 + 8;
-constexpr std::size_t token_bytes = payload_bytes + 32;
-constexpr char version = 1;
+// The longest text of a token: 32 groups and an origin, in base64. Far below what a header may have.
+constexpr std::size_t token_characters_max = 4 * 1024;
 
-std::string_view bytes_of(const Uuid& uuid) {
-  return {reinterpret_cast<const char*>(uuid.bytes().data()), uuid.bytes().size()};
-}
+const crypto::SealContext context("visitor token 2");
 
-Uuid uuid_at(std::string_view bytes, std::size_t offset) {
-  std::array<std::uint8_t, 16> out{};
-  std::memcpy(out.data(), bytes.data() + offset, out.size());
-  return Uuid(out);
-}
+// visitor 16 | tenant 16 | project 16 | scopes 8 | expires at, micros 8 | key 16 | its digest 32 (both zero without a
+// key) | origin | number of groups 1 | groups; numbers big-endian, a text is its length in 2 bytes and its bytes.
+class Writer {
+ public:
+  void uuid(const Uuid& id) { bytes({reinterpret_cast<const char*>(id.bytes().data()), id.bytes().size()}); }
+  void number(std::uint64_t value, int size) {
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) out_ += static_cast<char>(value >> shift & 0xff);
+  }
+  void bytes(std::string_view raw) { out_ += raw; }
+  void text(std::string_view value) {
+    number(value.size(), 2);
+    bytes(value);
+  }
+  const std::string& result() const { return out_; }
 
-void append(std::string& to, std::uint64_t number) {
-  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift & 0xff);
-}
+ private:
+  std::string out_;
+};
 
-std::uint64_t number_at(std::string_view bytes, std::size_t offset) {
-  std::uint64_t number = 0;
-  for (const char c : bytes.substr(offset, 8)) number = number << 8 | static_cast<unsigned char>(c);
-  return number;
-}
+/// Reads what `Writer` wrote. Only ever sees what was sealed by us, so a short read is a mistake of ours: it is noted
+/// and the token refused.
+class Reader {
+ public:
+  explicit Reader(std::string_view from) : rest_(from) {}
+  std::string_view bytes(std::size_t size) {
+    if (size > rest_.size()) {
+      short_ = true;
+      rest_ = {};
+      return {};
+    }
+    const auto taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  Uuid uuid() {
+    std::array<std::uint8_t, 16> raw{};
+    const auto from = bytes(raw.size());
+    std::memcpy(raw.data(), from.data(), from.size());
+    return Uuid(raw);
+  }
+  std::uint64_t number(std::size_t size) {
+    std::uint64_t value = 0;
+    for (const char c : bytes(size)) value = value << 8 | static_cast<unsigned char>(c);
+    return value;
+  }
+  std::string text() { return std::string(bytes(number(2))); }
+  bool whole() const { return !short_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool short_ = false;
+};
 
 }  // namespace
 
-VisitorTokens::Minted VisitorTokens::mint(const ProjectRef& project, ScopeSet scopes) const {
-  const Uuid visitor = crypto::random_uuid(*random_);
-  const Timestamp expires = clock_->now() + visitor_token_life;
-  std::string payload;
-  payload.reserve(token_bytes);
-  payload += version;
-  payload += bytes_of(visitor);
-  payload += bytes_of(project.tenant.uuid());
-  payload += bytes_of(project.project.uuid());
-  append(payload, (scopes & ScopeSet::public_keys()).bits());
-  append(payload, static_cast<std::uint64_t>(expires.micros));
-  payload += crypto::hmac_sha256(key_.secret(), payload).view();
+VisitorTokens::Minted VisitorTokens::mint(VisitorPass pass, std::optional<Timestamp> not_after) const {
+  const Timestamp now = clock_->now();
+  Timestamp expires = now + visitor_token_life;
+  if (not_after) expires = std::min(expires, *not_after);
+  if (pass.groups.size() > visitor_groups_max) pass.groups.resize(visitor_groups_max);
+
+  Writer writer;
+  writer.uuid(pass.visitor);
+  writer.uuid(pass.tenant.uuid());
+  writer.uuid(pass.project.uuid());
+  writer.number((pass.scopes & ScopeSet::public_keys()).bits(), 8);
+  writer.number(static_cast<std::uint64_t>(expires.micros), 8);
+  const auto voucher = pass.vouched_by.value_or(VisitorPass::Voucher{});
+  writer.uuid(voucher.key.uuid());
+  writer.bytes(voucher.digest.view());
+  writer.text(pass.origin);
+  writer.number(pass.groups.size(), 1);
+  for (const auto& group : pass.groups) writer.text(std::string_view(group).substr(0, group_name_bytes_max));
+
+  const std::string sealed = crypto::seal(key_, writer.result(), context, *random_);
   return {std::string(visitor_token_prefix) +
-              text::to_base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}),
-          visitor, visitor_token_life};
+              text::to_base64url({reinterpret_cast<const std::uint8_t*>(sealed.data()), sealed.size()}),
+          std::chrono::floor<std::chrono::seconds>(expires - now)};
 }
 
-Result<Principal> VisitorTokens::verify(std::string_view token) const {
+Result<VisitorPass> VisitorTokens::read(std::string_view token) const {
   const auto refuse = [] { return fail(Code::unauthenticated, "the credential is not valid"); };
-  if (!token.starts_with(visitor_token_prefix)) return refuse();
+  if (!token.starts_with(visitor_token_prefix) || token.size() > token_characters_max) return refuse();
   token.remove_prefix(visitor_token_prefix.size());
-  // Before decoding: a token has one length, so nothing longer is worth the work.
-  if (token.size() > 2 * token_bytes) return refuse();
   const auto raw = text::parse_base64url(token);
-  if (!raw || raw->size() != token_bytes || raw->front() != version) return refuse();
-  const std::string_view bytes(reinterpret_cast<const char*>(raw->data()), raw->size());
-  const auto mac = crypto::hmac_sha256(key_.secret(), bytes.substr(0, payload_bytes));
-  if (!crypto::equal_constant_time(mac.view(), bytes.substr(payload_bytes))) return refuse();
-  if (clock_->now().micros >= static_cast<std::int64_t>(number_at(bytes, 57))) return refuse();
-  return Principal{.kind = PrincipalKind::visitor,
-                   .id = uuid_at(bytes, 1),
-                   .tenant = TenantId(uuid_at(bytes, 17)),
-                   .project = ProjectId(uuid_at(bytes, 33)),
-                   .scopes = ScopeSet::from_bits(number_at(bytes, 49))};
+  if (!raw) return refuse();
+  const auto opened = crypto::open(key_, {reinterpret_cast<const char*>(raw->data()), raw->size()}, context);
+  if (!opened) return refuse();
+
+  Reader reader(opened->reveal());
+  VisitorPass pass;
+  pass.visitor = reader.uuid();
+  pass.tenant = TenantId(reader.uuid());
+  pass.project = ProjectId(reader.uuid());
+  pass.scopes = ScopeSet::from_bits(reader.number(8)) & ScopeSet::public_keys();
+  pass.expires_at = Timestamp{static_cast<std::int64_t>(reader.number(8))};
+  const VisitorPass::Voucher voucher{KeyId(reader.uuid()),
+                                     crypto::Digest::from_bytes(reader.bytes(32)).value_or(crypto::Digest())};
+  if (!voucher.key.uuid().is_nil()) pass.vouched_by = voucher;
+  pass.origin = reader.text();
+  const auto groups = reader.number(1);
+  for (std::uint64_t i = 0; i < groups; ++i) pass.groups.push_back(reader.text());
+  if (!reader.whole() || clock_->now() >= pass.expires_at) return refuse();
+  return pass;
 }
 
 }  // namespace parley::identity

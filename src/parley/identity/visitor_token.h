@@ -4,10 +4,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "parley/base/result.h"
 #include "parley/base/time.h"
 #include "parley/base/uuid.h"
+#include "parley/crypto/hash.h"
 #include "parley/crypto/random.h"
 #include "parley/crypto/seal.h"
 #include "parley/evidence/principal.h"
@@ -20,8 +22,29 @@ inline constexpr std::string_view visitor_token_prefix = "vt_";
 /// Long enough for a working day on a page, short enough that a token copied from one is soon worth nothing.
 inline constexpr std::chrono::hours visitor_token_life{12};
 
-/// Tokens for people on a page: who they are, which project they may ask, until when; signed, so that none is stored.
-/// A visitor is nobody in particular: the id exists so that a chat can belong to whoever holds the token.
+/// Groups a token can carry and the bytes of a group's name: together they keep a token within a header's size.
+inline constexpr std::size_t visitor_groups_max = 32;
+inline constexpr std::size_t group_name_bytes_max = 64;
+
+/// What a visitor's token says: who, on which project, from which site, by whose word, until when.
+struct VisitorPass {
+  Uuid visitor;
+  TenantId tenant;
+  ProjectId project;
+  ScopeSet scopes;
+  std::string origin;  ///< the site it was made for and is good on; empty: our own pages
+  struct Voucher {
+    KeyId key;
+    crypto::Digest digest;
+  };
+  std::optional<Voucher> vouched_by;  ///< the key it was traded for: the token ends with it
+  std::vector<std::string> groups;    ///< of a visitor whose identity the customer's server has vouched for
+  Timestamp expires_at;               ///< set by `mint`
+};
+
+/// Tokens for people on a page; sealed, so that none is stored and none can be read or changed. Unless a customer's
+/// server says who they are, a visitor is nobody in particular: the id exists so that a chat can belong to whoever
+/// holds the token.
 class VisitorTokens {
  public:
   /// `key`: the installation's, derived for this purpose alone.
@@ -30,15 +53,16 @@ class VisitorTokens {
 
   struct Minted {
     std::string token;
-    Uuid visitor;
     std::chrono::seconds expires_in;
   };
-  /// `scopes`: what the minter holds; the visitor gets of them what a public key may hold, never more than whoever
-  /// vouched for it.
-  Minted mint(const ProjectRef& project, ScopeSet scopes) const;
+  /// The visitor gets of `pass.scopes` what a public key may hold, never more than whoever vouched for it; of
+  /// `pass.groups` the first `visitor_groups_max`. Ends after `visitor_token_life`, or at `not_after` if that is
+  /// sooner.
+  Minted mint(VisitorPass pass, std::optional<Timestamp> not_after = {}) const;
 
   /// `unauthenticated` for anything that is not one of ours, was changed, or has expired; one answer for all three.
-  Result<Principal> verify(std::string_view token) const;
+  /// Whether its key still holds and whether it is used where it was made for is the caller's to check.
+  Result<VisitorPass> read(std::string_view token) const;
 
  private:
   crypto::SealKey key_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "parley/text/base64.h"
+
 namespace parley::identity {
 namespace {
 
@@ -14,47 +16,73 @@ class VisitorTokenTest : public testing::Test {
  protected:
   TestClock clock_;
   VisitorTokens tokens_{crypto::SealKey::make(), clock_, crypto::system_random()};
-  ProjectRef project_{.tenant = crypto::random_id<TenantId>(),
-                      .project = crypto::random_id<ProjectId>(),
-                      .slug = "docs",
-                      .visibility = ProjectRef::Visibility::public_};
+  VisitorPass pass(ScopeSet scopes = ScopeSet::all()) const {
+    return {
+        .visitor = visitor_, .tenant = tenant_, .project = project_, .scopes = scopes, .origin = "https://a.example"};
+  }
+  const Uuid visitor_ = crypto::random_uuid(crypto::system_random());
+  const TenantId tenant_ = crypto::random_id<TenantId>(crypto::system_random());
+  const ProjectId project_ = crypto::random_id<ProjectId>(crypto::system_random());
 };
 
-TEST_F(VisitorTokenTest, says_who_and_which_project_until_it_expires) {
-  const auto minted = tokens_.mint(project_, ScopeSet::all());
-  const auto who = tokens_.verify(minted.token);
-  ASSERT_TRUE(who);
-  EXPECT_EQ(who->kind, PrincipalKind::visitor);
-  EXPECT_EQ(who->id, minted.visitor);
-  EXPECT_EQ(who->tenant, project_.tenant);
-  EXPECT_EQ(who->project, project_.project);
-  EXPECT_EQ(who->scopes, ScopeSet::public_keys());
+TEST_F(VisitorTokenTest, says_who_where_and_by_whose_word_until_it_expires) {
+  VisitorPass wanted = pass();
+  wanted.vouched_by = VisitorPass::Voucher{KeyId(visitor_), crypto::sha256("key")};
+  wanted.groups = {"staff", "berlin"};
+  const auto minted = tokens_.mint(wanted);
+  const auto read = tokens_.read(minted.token);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->visitor, visitor_);
+  EXPECT_EQ(read->tenant, tenant_);
+  EXPECT_EQ(read->project, project_);
+  EXPECT_EQ(read->scopes, ScopeSet::public_keys());
+  EXPECT_EQ(read->origin, "https://a.example");
+  ASSERT_TRUE(read->vouched_by);
+  EXPECT_EQ(read->vouched_by->digest, crypto::sha256("key"));
+  EXPECT_EQ(read->groups, (std::vector<std::string>{"staff", "berlin"}));
+  EXPECT_EQ(minted.expires_in, visitor_token_life);
   clock_.at = clock_.at + visitor_token_life - std::chrono::microseconds(1);
-  EXPECT_TRUE(tokens_.verify(minted.token));
+  EXPECT_TRUE(tokens_.read(minted.token));
   clock_.at = clock_.at + std::chrono::microseconds(1);
-  EXPECT_FALSE(tokens_.verify(minted.token));
+  EXPECT_FALSE(tokens_.read(minted.token));
+}
+
+TEST_F(VisitorTokenTest, ends_sooner_if_asked_to) {
+  const auto minted = tokens_.mint(pass(), clock_.at + std::chrono::minutes(5));
+  EXPECT_EQ(minted.expires_in, std::chrono::minutes(5));
+  clock_.at = clock_.at + std::chrono::minutes(5);
+  EXPECT_FALSE(tokens_.read(minted.token));
+}
+
+TEST_F(VisitorTokenTest, tells_its_holder_nothing_of_what_it_says) {
+  VisitorPass wanted = pass();
+  wanted.groups = {"redundancies"};
+  const auto token = tokens_.mint(wanted).token;
+  const auto raw = text::parse_base64url(std::string_view(token).substr(visitor_token_prefix.size()));
+  ASSERT_TRUE(raw);
+  EXPECT_EQ(std::string(raw->begin(), raw->end()).find("redundancies"), std::string::npos);
 }
 
 TEST_F(VisitorTokenTest, any_changed_character_is_refused) {
-  const std::string token = tokens_.mint(project_, ScopeSet::all()).token;
+  const std::string token = tokens_.mint(pass()).token;
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(tokens_.verify(changed)) << i;
+    EXPECT_FALSE(tokens_.read(changed)) << i;
   }
-  EXPECT_FALSE(tokens_.verify(token + "A"));
-  EXPECT_FALSE(tokens_.verify(token.substr(0, token.size() - 1)));
-  EXPECT_FALSE(tokens_.verify("vt_"));
-  EXPECT_FALSE(tokens_.verify(""));
+  EXPECT_FALSE(tokens_.read(token + "A"));
+  EXPECT_FALSE(tokens_.read(token.substr(0, token.size() - 1)));
+  EXPECT_FALSE(tokens_.read("vt_"));
+  EXPECT_FALSE(tokens_.read(""));
 }
 
 TEST_F(VisitorTokenTest, another_installations_token_is_refused) {
   const VisitorTokens others(crypto::SealKey::make(), clock_, crypto::system_random());
-  EXPECT_FALSE(tokens_.verify(others.mint(project_, ScopeSet::all()).token));
+  EXPECT_FALSE(tokens_.read(others.mint(pass()).token));
 }
 
 TEST_F(VisitorTokenTest, holds_no_scope_that_whoever_vouched_for_it_does_not_hold) {
-  const auto who = tokens_.verify(tokens_.mint(project_, {Scope::chat_create, Scope::project_sync}).token);
+  const auto who = tokens_.read(tokens_.mint(pass({Scope::chat_create, Scope::project_sync})).token);
   ASSERT_TRUE(who);
   EXPECT_EQ(who->scopes, (ScopeSet{Scope::chat_create}));
 }

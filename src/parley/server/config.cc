@@ -60,6 +60,10 @@ Result<void> read_server(const toml::table& table, Config& config) {
     if (key == "listen") {
       config.listen = PARLEY_TRY(text_of(node, "server.listen"));
       if (!parse_listen(config.listen)) return bad(node, "server.listen", "must be ADDRESS:PORT");
+    } else if (key == "public_url") {
+      auto own = identity::OwnAddress::parse(PARLEY_TRY(text_of(node, "server.public_url")));
+      if (!own) return bad(node, "server.public_url", "must look like https://chat.example.org");
+      config.own_address = *std::move(own);
     } else if (key == "threads") {
       const auto count = node.value_exact<std::int64_t>();
       if (!count || *count < 1 || *count > 256) return bad(node, "server.threads", "must be 1 to 256");

@@ -9,13 +9,15 @@
 #include "parley/base/result.h"
 #include "parley/base/secret.h"
 #include "parley/http/server.h"
+#include "parley/identity/sender.h"
 
 namespace parley::server {
 
 /// What `DIR/parley.toml` says. Every value has a default, so the file may be absent.
 struct Config {
   std::string listen = "127.0.0.1:8080";
-  std::size_t threads = 0;  ///< event loops; 0: one a core
+  identity::OwnAddress own_address;  ///< `public_url`: as people reach us
+  std::size_t threads = 0;           ///< event loops; 0: one a core
   std::filesystem::path tls_cert, tls_key;
   std::chrono::seconds stop_grace{30};  ///< how long running answers may take to finish when stopping
 

@@ -25,7 +25,7 @@ Result<ProjectRef> make_project(Installation& at) {
   }
   if (!tenant) tenant = PARLEY_TRY(at.wait(at.tenants->create(std::string(demo_tenant))));
   identity::NewProject wanted{.name = "Parley documentation", .slug = slug};
-  wanted.visibility = identity::Visibility::public_project;
+  wanted.access.visibility = Visibility::public_project;
   wanted.settings = identity::to_settings(
       {.initial_message = "Ask anything about Parley. Every answer is quoted from its documentation.",
        .suggested_questions = {"How do I ingest a folder of Markdown?", "How do I create an API key?",

@@ -9,6 +9,7 @@ Actor actor_of(const Principal& who) {
     case PrincipalKind::anonymous: return Actor::program();
     case PrincipalKind::secret_key:
     case PrincipalKind::public_key: return Actor::api_key(KeyId(who.id));
+    case PrincipalKind::member: return Actor::account(AccountId(who.id));
     case PrincipalKind::visitor: return Actor::visitor(who.id);
     case PrincipalKind::local_user: {
       std::uint32_t uid = 0;

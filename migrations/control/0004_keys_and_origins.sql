@@ -1,0 +1,17 @@
+-- oldest: 0.1.0
+-- @all
+-- From where a project may be reached stands here and not in the tenant's file: a caller is judged by it before that
+-- file is opened. (`is_private` of the tenant's own table is older and read by nobody.)
+ALTER TABLE projects_by_slug ADD COLUMN server_reads BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE projects_by_slug ADD COLUMN biel_compat BIGINT NOT NULL DEFAULT 0;
+
+-- Sites whose pages may use a project, in the spelling of identity/origin.h; `https://*.example.org` is a pattern.
+CREATE TABLE project_origins (
+  project_id TEXT NOT NULL REFERENCES projects_by_slug (project_id),
+  tenant_id TEXT NOT NULL REFERENCES tenants (id),
+  origin TEXT NOT NULL,
+  PRIMARY KEY (project_id, origin)
+);
+CREATE INDEX project_origins_tenant ON project_origins (tenant_id);
+-- Before a browser sends a request across sites it asks whether any project would have it.
+CREATE INDEX project_origins_origin ON project_origins (origin);
