@@ -217,7 +217,7 @@ Async<Account> AccountStore::create(std::string email, Secret password) {
   co_return std::move(account);
 }
 
-Async<Account> AccountStore::verify_password(std::string email, Secret password) {
+Async<ProvenAccount> AccountStore::verify_password(std::string email, Secret password) {
   // Text that is no address takes the same way as an address nobody has.
   const auto folded = parse_email(email).value_or(std::string());
   auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
@@ -226,7 +226,7 @@ Async<Account> AccountStore::verify_password(std::string email, Secret password)
   const auto verdict = PARLEY_CO_TRY(co_await hasher_.verify(std::move(password), std::move(hash)));
   const bool holds = stored && !stored->account.disabled_at && verdict == crypto::PasswordVerdict::match;
   if (!holds) co_return fail(Code::unauthenticated, "the address or the password is not right");
-  co_return std::move(stored->account);
+  co_return ProvenAccount(stored->account.id, FirstStep::password);
 }
 
 Async<> AccountStore::set_password(AccountId id, Secret password) {
@@ -289,15 +289,7 @@ Async<> AccountStore::remove_member(AccountId id, TenantId tenant) {
 }
 
 Async<std::vector<Membership>> AccountStore::memberships_of(AccountId id) {
-  auto work = [id](db::ControlReader& reader) {
-    return reader.all(
-        "SELECT tenant_id, role FROM memberships WHERE account_id = $1 ORDER BY tenant_id"_sql,
-        [id](const db::Row& row) {
-          return Membership{
-              .account = id, .tenant = row.id<TenantId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
-        },
-        id);
-  };
+  auto work = [id](db::ControlReader& reader) { return by_tenant::list_memberships(id, reader); };
   co_return co_await control_.read(std::move(work));
 }
 

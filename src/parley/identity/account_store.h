@@ -12,6 +12,7 @@
 #include "parley/db/session.h"
 #include "parley/identity/password_hasher.h"
 #include "parley/identity/role.h"
+#include "parley/identity/sign_in.h"
 #include "parley/net/async.h"
 
 namespace parley::identity {
@@ -69,9 +70,9 @@ class AccountStore {
   /// `conflict` if the address has an account.
   Async<Account> create(std::string email, Secret password);
 
-  /// Who this is, or `unauthenticated`: alike, in words and in work, for an unknown address, a wrong password and a
-  /// disabled account.
-  Async<Account> verify_password(std::string email, Secret password);
+  /// That this is who they say, or `unauthenticated`: alike, in words and in work, for an unknown address, a wrong
+  /// password and a disabled account.
+  Async<ProvenAccount> verify_password(std::string email, Secret password);
 
   Async<> set_password(AccountId id, Secret password);
   Async<> disable(AccountId id);

@@ -89,7 +89,7 @@ TEST_P(AccountStoreContract, the_token_survives_a_refused_password) {
 TEST_P(AccountStoreContract, a_password_opens_its_own_account) {
   const auto ann = wait(accounts->create("Ann@Example.org", password));
   ASSERT_TRUE(ann);
-  EXPECT_EQ(wait(accounts->verify_password("ann@example.ORG", password))->id, ann->id);
+  EXPECT_EQ(wait(accounts->verify_password("ann@example.ORG", password))->account(), ann->id);
   EXPECT_EQ(wait(accounts->find_by_email("ANN@example.org")).value()->id, ann->id);
   EXPECT_EQ(wait(accounts->create("ann@EXAMPLE.org", password)).error().code(), Code::conflict);
 }

@@ -20,6 +20,21 @@ std::optional<Timestamp> optional_time(const db::Row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.time(column));
 }
 
+SessionRecord session_from(const db::Row& row) {
+  SessionRecord session;
+  session.id = row.id<SessionId>(0);
+  session.digest = crypto::Digest::from_bytes(row.blob(1)).value_or(crypto::Digest());
+  session.account = row.id<AccountId>(2);
+  if (!row.is_null(3)) session.tenant = row.id<TenantId>(3);
+  session.assurance = parse_assurance(row.text(4));
+  session.factor_at = optional_time(row, 5);
+  session.client = row.text(6);
+  session.created_at = row.time(7);
+  session.last_seen_at = row.time(8);
+  session.ended_at = optional_time(row, 9);
+  return session;
+}
+
 }  // namespace
 
 KeyRecord key_from(const db::Row& row) {
@@ -164,6 +179,7 @@ Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& wri
   PARLEY_TRY(writer.run("UPDATE projects_by_slug SET state = 'removing' WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(
       writer.run("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL"_sql, tenant, now));
+  PARLEY_TRY(writer.run("UPDATE sessions SET tenant_id = NULL WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM intents WHERE tenant_id = $1"_sql, tenant));
   return {};
@@ -185,6 +201,52 @@ Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer) {
   PARLEY_TRY(writer.run("DELETE FROM trail_open_batches WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM tenants WHERE id = $1"_sql, tenant));
   return {};
+}
+
+Result<std::vector<Membership>> list_memberships(AccountId account, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT tenant_id, role FROM memberships WHERE account_id = $1 ORDER BY tenant_id"_sql,
+      [account](const db::Row& row) {
+        return Membership{
+            .account = account, .tenant = row.id<TenantId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
+      },
+      account);
+}
+
+Result<bool> requires_second_factor(TenantId tenant, db::ControlReader& reader) {
+  const auto required = PARLEY_TRY(reader.find(
+      "SELECT requires_second_factor FROM tenants WHERE id = $1"_sql, [](const db::Row& row) { return row.boolean(0); },
+      tenant));
+  return required.value_or(true);
+}
+
+Result<std::optional<SessionRecord>> find_session(const crypto::Digest& digest, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT id, digest, account_id, tenant_id, assurance, factor_at, client, created_at, last_seen_at, ended_at "
+      "FROM sessions WHERE digest = $1"_sql,
+      session_from, db::Blob{digest.view()});
+}
+
+Result<std::vector<SessionRecord>> list_sessions(AccountId account, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT id, digest, account_id, tenant_id, assurance, factor_at, client, created_at, last_seen_at, ended_at "
+      "FROM sessions WHERE account_id = $1 AND ended_at IS NULL"_sql,
+      session_from, account);
+}
+
+Result<void> insert_session(const SessionRecord& session, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("INSERT INTO sessions (id, digest, account_id, tenant_id, assurance, factor_at, client, created_at, "
+                 "last_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"_sql,
+                 session.id, db::Blob{session.digest.view()}, session.account, session.tenant, name(session.assurance),
+                 session.factor_at, session.client, session.created_at, session.last_seen_at));
+  return {};
+}
+
+Result<std::int64_t> set_session_tenant(TenantId tenant, SessionId id, const crypto::Digest& digest,
+                                        db::ControlWriter& writer) {
+  return writer.run("UPDATE sessions SET tenant_id = $1 WHERE id = $2 AND digest = $3 AND ended_at IS NULL"_sql, tenant,
+                    id, db::Blob{digest.view()});
 }
 
 }  // namespace parley::identity::by_tenant

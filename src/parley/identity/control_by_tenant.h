@@ -8,6 +8,7 @@
 #include "parley/db/transaction.h"
 #include "parley/identity/account_store.h"
 #include "parley/identity/key_store.h"
+#include "parley/identity/session_store.h"
 #include "parley/identity/tenant_store.h"
 
 namespace parley::identity::by_tenant {
@@ -47,6 +48,20 @@ Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& wri
 Result<void> delete_project(TenantId tenant, ProjectId project, db::ControlWriter& writer);
 /// Deletes every row that names the tenant, the tenant itself last.
 Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer);
+
+/// What an account belongs to: of all tenants, since it is asked by its owner or on the way in.
+Result<std::vector<Membership>> list_memberships(AccountId account, db::ControlReader& reader);
+
+Result<bool> requires_second_factor(TenantId tenant, db::ControlReader& reader);
+
+// Sessions are found by their text and by their account; the tenant is what they act for.
+Result<std::optional<SessionRecord>> find_session(const crypto::Digest& digest, db::ControlReader& reader);
+/// Those that were not ended, of whatever age.
+Result<std::vector<SessionRecord>> list_sessions(AccountId account, db::ControlReader& reader);
+Result<void> insert_session(const SessionRecord& session, db::ControlWriter& writer);
+/// Rows changed: none if it ended, or its text is another by now.
+Result<std::int64_t> set_session_tenant(TenantId tenant, SessionId id, const crypto::Digest& digest,
+                                        db::ControlWriter& writer);
 
 /// Columns of api_keys in the order `key_from` reads them.
 KeyRecord key_from(const db::Row& row);
