@@ -187,14 +187,18 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
 }
 
 Async<Reply> run_public(Services& services, http::Exchange& exchange, Progress& progress) {
-  std::string body;
-  if (progress.route->body_bytes_max > 0) {
-    auto read = co_await exchange.read_body(progress.route->body_bytes_max);
-    if (!read) co_return std::unexpected(std::move(read).error());
-    body = std::move(*read);
-  }
+  const Route& route = *progress.route;
   progress.settled.rule = "public_route";
-  auto reply = co_await progress.route->answer(services, progress.context, std::move(body));
+  // Another site's page may not fill in a form of ours: it could sign its reader in as somebody else.
+  const auto sender = progress.context.sender.kind;
+  if (route.input != Route::Input::none && sender != Sender::Kind::own_page && sender != Sender::Kind::program) {
+    progress.settled.rule = "other_site";
+    services.trail.count_anonymous_refusal(progress.settled.rule);
+    co_return fail(Code::permission_denied, "only this server's own page may do this");
+  }
+  auto input = co_await read_input(exchange, route);
+  if (!input) co_return std::unexpected(std::move(input).error());
+  auto reply = co_await route.answer(services, progress.context, *std::move(input));
   if (!reply) co_return std::unexpected(std::move(reply).error());
   co_return std::move(*reply);
 }

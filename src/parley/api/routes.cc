@@ -17,20 +17,17 @@ constexpr std::array table{
     action<actions::Search>(Method::get, "/api/v1/projects/{slug}/search/"),
     action<actions::CreateVisitor>(Method::post, "/api/v1/visitors/"),
 
-    open(Method::get, "/healthz", Public{"says only that the process runs"}, "Is the process alive", pages::liveness),
-    open(Method::get, "/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer", pages::readiness),
-    open(Method::get, "/openapi.json", Public{"the same for everybody, in the source too"}, "This description",
-         pages::description),
-    open(Method::get, "/", Public{"a fixed page"}, "Start page", pages::home),
-    open(Method::get, "/demo/{slug}", Public{"a fixed page; what it asks for is checked when asked"},
-         "A page to ask a public project on", pages::demo),
-    open(Method::get, "/assets/{name}", Public{"files of the program, the same for everybody"},
-         "Scripts, styles and images of our pages", pages::asset),
-    open(Method::get, "/setup", Public{"a fixed page; its form needs the one-time token"},
-         "Page for the first administrator", pages::set_up_form),
-    // Room for the longest of each field, escaped.
-    open(Method::post, "/setup", Public{"guarded by the one-time set-up token in its body"},
-         "Create the first administrator, once", pages::set_up, 16 * 1024),
+    open<pages::liveness>("/healthz", Public{"says only that the process runs"}, "Is the process alive"),
+    open<pages::readiness>("/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer"),
+    open<pages::description>("/openapi.json", Public{"the same for everybody, in the source too"}, "This description"),
+    open<pages::home>("/", Public{"a fixed page"}, "Start page"),
+    open<pages::demo>("/demo/{slug}", Public{"a fixed page; what it asks for is checked when asked"},
+                      "A page to ask a project on"),
+    open<pages::asset>("/assets/{name}", Public{"files of the program, the same for everybody"},
+                       "Scripts, styles and images of our pages"),
+    open<pages::set_up>("/setup", Public{"a fixed page; its form needs the one-time token"},
+                        "Page for the first administrator"),
+    open<SetUpFirst>(Method::post, "/setup", Public{"guarded by the one-time set-up token in its body"}),
 };
 
 consteval bool every_route_has_exactly_one_access_rule() {
