@@ -1,36 +1,33 @@
 #pragma once
 
-#include "parley/db/store.h"
+#include "parley/base/literal.h"
+#include "parley/base/uuid.h"
 #include "parley/evidence/principal.h"
 #include "parley/net/async.h"
-#include "parley/trail/batch.h"
-#include "parley/trail/trail.h"
+#include "parley/trail/record.h"
 
 namespace parley::api {
 
-/// What the pipeline itself writes to the trail. A change records itself, in the transaction that makes it.
+/// What the pipeline itself puts on the trail. A change records itself, in the transaction that makes it.
+///
+/// An interface, so that this module has no store to open a tenant's tables with: what it may read or write is behind a
+/// permission (`identity::TenantDoor`).
 class Recorder {
  public:
-  Recorder(db::Store& store, const trail::Trail& trail, trail::TrailBatch& batch, trail::RefusalCounters& refusals)
-      : store_(store), trail_(trail), batch_(batch), refusals_(refusals) {}
+  virtual ~Recorder() = default;
 
   /// Somebody known was told no. Durable when this returns, so that the answer cannot outrun its record.
-  Async<void> refused(RequestId request, Principal who, Literal action, Literal rule);
+  virtual Async<void> refused(RequestId request, Principal who, Literal action, Literal rule) = 0;
 
   /// Somebody known looked at something, or met a limit: too many for a sync each, so at most a second late.
-  Async<void> note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision);
+  virtual Async<void> note(RequestId request, Principal who, Literal action, Literal rule,
+                           trail::Decision decision) = 0;
 
   /// The first organisation and its administrator were made.
-  Async<void> set_up(RequestId request, TenantId tenant, AccountId account);
+  virtual Async<void> set_up(RequestId request, TenantId tenant, AccountId account) = 0;
 
   /// Nobody known was told no: counted by the minute.
-  void count_anonymous_refusal(Literal rule) { refusals_.count(rule); }
-
- private:
-  db::Store& store_;
-  const trail::Trail& trail_;
-  trail::TrailBatch& batch_;
-  trail::RefusalCounters& refusals_;
+  virtual void count_anonymous_refusal(Literal rule) = 0;
 };
 
 }  // namespace parley::api

@@ -124,6 +124,14 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto c = bind(verify, std::make_shared<TrailVerify>());
     verify->add_option("--tenant", c->tenant, "Name or id of the tenant (default: all)");
     verify->add_option("--head", c->head, "A head noted earlier: finds a cut tail, too");
+    verify->add_option("--seal", c->seals,
+                       "A file of exported seals, kept elsewhere: finds what was written anew, too");
+    auto* seal = trail->add_subcommand("seal", "Sign where every chain ends now; done daily by the server");
+    auto e = bind(seal, std::make_shared<TrailSeal>());
+    seal->add_option("--tenant", e->tenant, "Name or id of the tenant (default: all)");
+    auto* export_ = trail->add_subcommand("export", "Seals and public key as JSON, to be kept elsewhere");
+    auto x = bind(export_, std::make_shared<TrailExport>());
+    export_->add_option("--tenant", x->tenant, "Name or id of the tenant")->required();
     auto* show = trail->add_subcommand("show", "The latest records");
     auto s = bind(show, std::make_shared<TrailShow>());
     show->add_option("--tenant", s->tenant, "Name or id of the tenant")->required();
@@ -170,6 +178,8 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
           for (auto& path : command.paths) path = absolute(path);
         } else if constexpr (std::is_same_v<C, Eval>) {
           command.file = absolute(command.file);
+        } else if constexpr (std::is_same_v<C, TrailVerify>) {
+          command.seals = absolute(command.seals);
         } else if constexpr (std::is_same_v<C, Backup>) {
           command.to = absolute(command.to);
         } else if constexpr (std::is_same_v<C, Restore>) {

@@ -68,6 +68,13 @@ struct KeyRotate {
 struct Routes {};
 struct TrailVerify {
   std::string tenant, head;
+  std::filesystem::path seals;
+};
+struct TrailSeal {
+  std::string tenant;
+};
+struct TrailExport {
+  std::string tenant;
 };
 struct TrailShow {
   std::string tenant;
@@ -86,8 +93,8 @@ struct Doctor {};
 struct SelftestTenancy {};
 
 using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search,
-                             Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailShow,
-                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+                             Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailSeal,
+                             TrailExport, TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

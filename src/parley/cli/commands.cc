@@ -16,6 +16,7 @@
 #include "parley/identity/origin.h"
 #include "parley/knowledge/eval.h"
 #include "parley/text/utf8.h"
+#include "parley/trail/seal.h"
 #include "parley/trail/verify.h"
 
 namespace parley::cli {
@@ -438,61 +439,145 @@ Result<int> run(const Shell& shell, const KeyRotate& command) {
 
 Result<int> run(const Shell& shell, const Routes&) { return print_routes(shell.line, shell.output); }
 
+/// The tenants that a command about trails is for: the one that was named, or all.
+Result<std::vector<identity::Tenant>> tenants_for(const Shell& shell, const std::string& name_or_id) {
+  if (!name_or_id.empty()) return std::vector{PARLEY_TRY(load_tenant(shell, name_or_id))};
+  auto tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
+  // One that is being made or removed has no trail that could be whole.
+  std::erase_if(tenants, [](const auto& tenant) { return tenant.state != identity::TenantState::active; });
+  return tenants;
+}
+
+Result<trail::SealExport> load_seals(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::not_found, "the file of seals cannot be read", path.string());
+  std::error_code error;
+  if (std::filesystem::file_size(path, error) > trail::seal_export_bytes_max || error)
+    return fail(Code::too_large, "an export of seals has at most 64 MB", path.string());
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return trail::parse_seal_export(text);
+}
+
+json::object describe(const identity::Tenant& tenant, const trail::Report& report) {
+  json::array chains;
+  for (const auto& chain : report.chains) {
+    chains.push_back(json::object{{"node", chain.node},
+                                  {"records", chain.records},
+                                  {"epochs", chain.epochs},
+                                  {"head", chain.head.hex()},
+                                  {"damage", trail::name(chain.damage)},
+                                  {"broken_at", chain.broken_at}});
+  }
+  const auto& seals = report.seals;
+  json::object sealed{{"count", seals.count},
+                      {"records_after", seals.records_after},
+                      {"damage", trail::name(seals.damage)},
+                      {"broken_number", seals.broken_number}};
+  if (seals.count > 0) sealed["complete_until"] = to_rfc3339(seals.last_at);
+  return {{"tenant", tenant.id.to_string()},
+          {"name", tenant.name},
+          {"records", report.records},
+          {"whole", report.whole()},
+          {"damage", trail::name(report.damage())},
+          {"head", trail::name(report.head)},
+          {"exported_seals", trail::name(report.exported_seals)},
+          {"seals", std::move(sealed)},
+          {"chains", std::move(chains)}};
+}
+
+std::string explain(const identity::Tenant& tenant, const trail::Report& report) {
+  std::string text;
+  for (const auto& chain : report.chains) {
+    text += fmt::format("{}: {} records, head {}", tenant.name, chain.records, chain.head.hex());
+    if (chain.damage != trail::Damage::none)
+      text += fmt::format(", {} at record {}", trail::name(chain.damage), chain.broken_at);
+    text += '\n';
+  }
+  const auto& seals = report.seals;
+  if (seals.count > 0) {
+    text +=
+        fmt::format("{}: complete up to seal {} of {}; {} records since are in order, and a cut there would not show\n",
+                    tenant.name, seals.count, to_rfc3339(seals.last_at), seals.records_after);
+  } else {
+    text += fmt::format("{}: no seal yet, so a cut end would not show (parley trail seal)\n", tenant.name);
+  }
+  if (seals.damage != trail::Damage::none)
+    text += fmt::format("{}: {} at seal {}\n", tenant.name, trail::name(seals.damage), seals.broken_number);
+  if (report.other == trail::Damage::absent)
+    text += fmt::format("{}: no record at all, not even of its creation\n", tenant.name);
+  else if (report.other != trail::Damage::none)
+    text += fmt::format("{}: the table of heads is {}\n", tenant.name, trail::name(report.other));
+  if (report.exported_seals != trail::HeadVerdict::not_asked)
+    text += fmt::format("{}: the exported seals are {}\n", tenant.name,
+                        report.exported_seals == trail::HeadVerdict::found ? "kept"
+                        : report.exported_seals == trail::HeadVerdict::lost_epoch
+                            ? "kept but for what was given up with a restore"
+                            : "not kept: records they cover were cut off or written anew");
+  return text;
+}
+
 Result<int> run(const Shell& shell, const TrailVerify& command) {
   std::optional<crypto::Digest> head;
   if (!command.head.empty()) {
     head = crypto::Digest::parse_hex(command.head);
     if (!head) return fail(Code::invalid_argument, "--head takes 64 hexadecimal digits");
   }
-  std::vector<identity::Tenant> tenants;
-  if (command.tenant.empty()) {
-    tenants = PARLEY_TRY(shell.at.wait(shell.at.tenants->list()));
-    // One that is being made or removed has no trail that could be whole.
-    std::erase_if(tenants, [](const auto& tenant) { return tenant.state != identity::TenantState::active; });
-  }
-  if (!command.tenant.empty()) tenants.push_back(PARLEY_TRY(load_tenant(shell, command.tenant)));
+  std::optional<trail::SealExport> exported;
+  if (!command.seals.empty()) exported = PARLEY_TRY(load_seals(command.seals));
+  const auto tenants = PARLEY_TRY(tenants_for(shell, command.tenant));
+  if (exported && std::ranges::find(tenants, exported->tenant, &identity::Tenant::id) == tenants.end())
+    return fail(Code::not_found, "the exported seals are of no tenant that is verified", exported->tenant.to_string());
 
   json::array rows;
   std::string text;
   bool whole = true;
   bool head_seen = false;
   for (const auto& tenant : tenants) {
+    const bool is_exported = exported && exported->tenant == tenant.id;
+    auto report = PARLEY_TRY(shell.at.sealer->verify(tenant.id, head, is_exported ? &*exported : nullptr));
     // A head belongs to one tenant's chain, so with several it is looked for in each and must be in one.
-    const auto session = shell.at.store->tenant(tenant.id);
-    const auto report = PARLEY_TRY(session.read_blocking(
-        [&](db::TenantReader& reader) { return trail::verify(reader, command.tenant.empty() ? std::nullopt : head); }));
-    if (head && command.tenant.empty()) {
-      const auto again =
-          PARLEY_TRY(session.read_blocking([&](db::TenantReader& reader) { return trail::verify(reader, head); }));
-      head_seen = head_seen || again.head == trail::HeadVerdict::found || again.head == trail::HeadVerdict::lost_epoch;
-    }
+    if (report.head == trail::HeadVerdict::found || report.head == trail::HeadVerdict::lost_epoch) head_seen = true;
+    else if (command.tenant.empty()) report.head = trail::HeadVerdict::not_asked;
     whole = whole && report.whole();
-    json::array chains;
-    for (const auto& chain : report.chains) {
-      chains.push_back(json::object{{"node", chain.node},
-                                    {"records", chain.records},
-                                    {"head", chain.head.hex()},
-                                    {"damage", trail::name(chain.damage)},
-                                    {"broken_at", chain.broken_at}});
-      text += fmt::format("{}: {} records, head {}", tenant.name, chain.records, chain.head.hex());
-      if (chain.damage != trail::Damage::none)
-        text += fmt::format(", {} at record {}", trail::name(chain.damage), chain.broken_at);
-      text += '\n';
-    }
-    rows.push_back(json::object{{"tenant", tenant.id.to_string()},
-                                {"records", report.records},
-                                {"whole", report.whole()},
-                                {"damage", trail::name(report.damage())},
-                                {"chains", std::move(chains)}});
+    rows.push_back(describe(tenant, report));
+    text += explain(tenant, report);
   }
-  if (head && command.tenant.empty() && !head_seen) {
+  if (head && !head_seen) {
     whole = false;
     text += "the head that was asked for is in no chain: the newest records are missing\n";
   }
-  if (whole && !head)
-    text += "whole as far as it goes; only a head noted earlier shows that no tail was cut (--head)\n";
   shell.print(json::object{{"whole", whole}, {"tenants", std::move(rows)}}, [&] { return text; });
   return whole ? 0 : 1;
+}
+
+Result<int> run(const Shell& shell, const TrailSeal& command) {
+  json::array rows;
+  std::string text;
+  for (const auto& tenant : PARLEY_TRY(tenants_for(shell, command.tenant))) {
+    // Reads that are still held back belong into it.
+    PARLEY_TRY(shell.at.wait(shell.at.trail_batch->flush()));
+    const auto made = PARLEY_TRY(shell.at.sealer->seal(tenant.id));
+    json::object row{{"tenant", tenant.id.to_string()}, {"name", tenant.name}, {"sealed", made.has_value()}};
+    if (made) {
+      row["number"] = made->number;
+      row["digest"] = trail::digest_of(*made).hex();
+      text += fmt::format("{}: seal {}, {}\n", tenant.name, made->number, trail::digest_of(*made).hex());
+    } else {
+      text += fmt::format("{}: nothing new since the last seal\n", tenant.name);
+    }
+    rows.push_back(std::move(row));
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const TrailExport& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto seals = PARLEY_TRY(shell.at.sealer->export_seals(tenant.id));
+  if (seals.seals.empty()) shell.output.err("there is no seal yet: parley trail seal makes one\n");
+  // A file for programs, with or without --json.
+  shell.output.out(trail::to_json(seals) + "\n");
+  return 0;
 }
 
 Result<int> run(const Shell& shell, const TrailShow& command) {

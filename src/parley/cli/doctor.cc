@@ -67,8 +67,7 @@ void examine_tenants(server::Installation& at, std::vector<Finding>& findings) {
       ++bad_keys;
       if (first.empty()) first = fmt::format("{}: {}", tenant.name, describe_for_operator(key.error()));
     }
-    const auto report =
-        at.store->tenant(tenant.id).read_blocking([](db::TenantReader& reader) { return trail::verify(reader); });
+    const auto report = at.sealer->verify(tenant.id);
     if (!report || !report->whole()) {
       ++bad_trails;
       if (first.empty())

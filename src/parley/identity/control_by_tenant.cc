@@ -199,6 +199,7 @@ Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer) {
   PARLEY_TRY(writer.run("DELETE FROM projects_by_slug WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM due WHERE tenant_id = $1"_sql, tenant));
   PARLEY_TRY(writer.run("DELETE FROM trail_open_batches WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(forget_last_seal(tenant, writer));
   PARLEY_TRY(writer.run("DELETE FROM tenants WHERE id = $1"_sql, tenant));
   return {};
 }
@@ -247,6 +248,32 @@ Result<std::int64_t> set_session_tenant(TenantId tenant, SessionId id, const cry
                                         db::ControlWriter& writer) {
   return writer.run("UPDATE sessions SET tenant_id = $1 WHERE id = $2 AND digest = $3 AND ended_at IS NULL"_sql, tenant,
                     id, db::Blob{digest.view()});
+}
+
+Result<std::optional<LastSeal>> find_last_seal(TenantId tenant, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT number, digest, sealed_at FROM trail_sealed WHERE tenant_id = $1"_sql,
+      [](const db::Row& row) {
+        // A digest that is none matches no seal, so what was changed here is found like what was changed there.
+        return LastSeal{.number = row.integer(0),
+                        .digest = crypto::Digest::from_bytes(row.blob(1)).value_or(crypto::Digest()),
+                        .at = row.time(2)};
+      },
+      tenant);
+}
+
+Result<void> put_last_seal(TenantId tenant, const LastSeal& seal, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("INSERT INTO trail_sealed (tenant_id, number, digest, sealed_at) VALUES ($1, $2, $3, $4) "
+                 "ON CONFLICT (tenant_id) DO UPDATE SET number = excluded.number, digest = excluded.digest, "
+                 "sealed_at = excluded.sealed_at"_sql,
+                 tenant, seal.number, db::Blob{seal.digest.view()}, seal.at));
+  return {};
+}
+
+Result<void> forget_last_seal(TenantId tenant, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("DELETE FROM trail_sealed WHERE tenant_id = $1"_sql, tenant));
+  return {};
 }
 
 }  // namespace parley::identity::by_tenant

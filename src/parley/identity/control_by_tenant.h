@@ -63,6 +63,16 @@ Result<void> insert_session(const SessionRecord& session, db::ControlWriter& wri
 Result<std::int64_t> set_session_tenant(TenantId tenant, SessionId id, const crypto::Digest& digest,
                                         db::ControlWriter& writer);
 
+/// The newest seal of the tenant's trail, known apart from the trail itself.
+struct LastSeal {
+  std::int64_t number = 0;
+  crypto::Digest digest;
+  Timestamp at;
+};
+Result<std::optional<LastSeal>> find_last_seal(TenantId tenant, db::ControlReader& reader);
+Result<void> put_last_seal(TenantId tenant, const LastSeal& seal, db::ControlWriter& writer);
+Result<void> forget_last_seal(TenantId tenant, db::ControlWriter& writer);
+
 /// Columns of api_keys in the order `key_from` reads them.
 KeyRecord key_from(const db::Row& row);
 

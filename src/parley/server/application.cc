@@ -39,7 +39,9 @@ class Application::Housekeeping {
       wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stop.stop_requested(); });
       if (stop.stop_requested()) return;
       report(at_.wait(at_.trail_batch->flush()), "trail_flush_failed");
+      report(at_.sealer->put_due(), "seal_due_failed");
       if (second % 60 == 0) {
+        report_sealed(at_.sealer->sweep());
         report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
         report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
       }
@@ -50,6 +52,15 @@ class Application::Housekeeping {
     report(at_.wait(at_.trail_batch->close()), "trail_flush_failed");
     report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
     report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
+    // After the last record.
+    report_sealed(at_.sealer->finish());
+  }
+
+  static void report_sealed(const Result<Sealer::Swept>& swept) {
+    if (!swept) return report(std::unexpected(swept.error()), "seal_sweep_failed");
+    if (swept->sealed > 0) log::write(log::Level::info, "trails_sealed", {{"count", swept->sealed}});
+    // One that cannot be sealed concerns one tenant, and may mean that its trail was changed.
+    for (const auto& failure : swept->failed) report(std::unexpected(failure), "seal_failed");
   }
 
   // Kept for the next round by whoever failed; the operator must hear of it.

@@ -19,6 +19,7 @@
 #include "parley/net/clock.h"
 #include "parley/net/descriptor.h"
 #include "parley/server/data_folder.h"
+#include "parley/server/sealer.h"
 #include "parley/trail/trail.h"
 
 namespace parley::server {
@@ -237,16 +238,22 @@ Result<void> require_master_key(const fs::path& from, const fs::path& data) {
   return {};
 }
 
-/// Begins a new epoch of every chain, before anything else is written to one.
+/// Begins a new epoch of every chain, before anything else is written to one, and seals it: from here on the restored
+/// trail cannot be exchanged for another unnoticed.
 Result<std::int64_t> begin_epochs(const DataFolder& folder, std::uint32_t uid) {
   const auto store = PARLEY_TRY(folder.open_store(db::Migrate::at_opening));
   const net::SystemClock clock;
   const trail::Trail trail(trail::NodeId(folder.node()), clock);
+  Sealer sealer(*store, PARLEY_TRY(trail::sealing_key(folder.keyring())), clock);
   const auto tenants = PARLEY_TRY(store->tenants());
   for (const TenantId& tenant : tenants) {
     PARLEY_TRY(store->tenant(tenant).write_blocking([&](db::TenantWriter& writer) {
       return trail.open_epoch(writer, std::nullopt, trail::Actor::local_user(uid));
     }));
+    PARLEY_TRY(sealer.take_over(tenant));
+    // A trail that was damaged before the backup stays unsealed; `trail verify` tells.
+    const auto sealed = sealer.seal(tenant);
+    if (!sealed && sealed.error().code() != Code::data_corrupt) return fail(sealed.error());
   }
   return static_cast<std::int64_t>(tenants.size());
 }

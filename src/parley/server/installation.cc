@@ -1,6 +1,7 @@
 #include "parley/server/installation.h"
 
 #include "parley/log/log.h"
+#include "parley/server/watched_store.h"
 
 namespace parley::server {
 namespace {
@@ -16,7 +17,15 @@ constexpr std::size_t background_threads = 2;
 
 }  // namespace
 
-Installation::~Installation() = default;
+Installation::~Installation() {
+  // A command may have been all that used a tenant today: whoever opens the folder next finds what is to be sealed.
+  if (!sealer) return;
+  const auto kept = sealer->put_due();
+  if (!kept)
+    log::write(
+        log::Level::error, "seal_due_failed",
+        {{"reason", kept.error().reason()}, log::Field::operator_text("detail", kept.error().operator_detail())});
+}
 
 Result<std::unique_ptr<Installation>> Installation::open(DataFolder folder) {
   std::unique_ptr<Installation> installation(new Installation(std::move(folder)));
@@ -29,7 +38,9 @@ Result<std::unique_ptr<Installation>> Installation::open(std::filesystem::path f
 }
 
 Result<void> Installation::wire() {
-  store = PARLEY_TRY(folder_.open_store(db::Migrate::at_opening));
+  opened_store_ = PARLEY_TRY(folder_.open_store(db::Migrate::at_opening));
+  sealer = std::make_unique<Sealer>(*opened_store_, PARLEY_TRY(trail::sealing_key(folder_.keyring())), clock);
+  store = std::make_unique<WatchedStore>(*opened_store_, [this](TenantId tenant) { sealer->note_used(tenant); });
 
   background_ = std::make_unique<net::Workers>(background_threads);
   searches_ = std::make_unique<net::Workers>(search_threads());
@@ -40,7 +51,7 @@ Result<void> Installation::wire() {
   trail = std::make_unique<trail::Trail>(node, clock);
   trail_batch = std::make_unique<trail::TrailBatch>(*store, *trail, clock);
   refusals = std::make_unique<trail::RefusalCounters>(store->control(), node, clock);
-  recorder = std::make_unique<api::Recorder>(*store, *trail, *trail_batch, *refusals);
+  recorder = std::make_unique<TrailRecorder>(*store, *trail, *trail_batch, *refusals);
 
   // The hooks name members that are made below: they are called only once everything stands.
   identity::TenantHooks hooks;

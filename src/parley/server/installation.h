@@ -9,7 +9,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "parley/api/recorder.h"
 #include "parley/chat/turns.h"
 #include "parley/db/store.h"
 #include "parley/identity/account_store.h"
@@ -24,6 +23,8 @@
 #include "parley/net/clock.h"
 #include "parley/net/workers.h"
 #include "parley/server/data_folder.h"
+#include "parley/server/recorder.h"
+#include "parley/server/sealer.h"
 #include "parley/trail/batch.h"
 #include "parley/trail/trail.h"
 
@@ -62,7 +63,13 @@ class Installation {
  public:
   net::SystemClock clock;
   crypto::Random& random = crypto::system_random();
-  std::unique_ptr<db::Store> store;
+
+ private:
+  std::unique_ptr<db::Store> opened_store_;
+
+ public:
+  std::unique_ptr<Sealer> sealer;
+  std::unique_ptr<db::Store> store;  ///< tells the sealer whose tables are used
 
  private:
   std::unique_ptr<net::Workers> background_;  ///< commands' coroutines
@@ -74,7 +81,7 @@ class Installation {
   std::unique_ptr<trail::Trail> trail;
   std::unique_ptr<trail::TrailBatch> trail_batch;
   std::unique_ptr<trail::RefusalCounters> refusals;
-  std::unique_ptr<api::Recorder> recorder;
+  std::unique_ptr<TrailRecorder> recorder;
   std::unique_ptr<identity::TenantStore> tenants;
   std::unique_ptr<identity::ProjectDirectory> projects;
   std::unique_ptr<identity::TenantDoor> door;

@@ -39,7 +39,7 @@ class TrailContract : public testing::TestWithParam<db::Engine> {
     return session.write_blocking([&](db::TenantWriter& w) { return chain.append(w, entry(action)); });
   }
   static Report verified(db::TenantSession session, std::optional<crypto::Digest> head = {}) {
-    auto report = session.read_blocking([&](db::TenantReader& r) { return verify(r, head); });
+    auto report = session.read_blocking([&](db::TenantReader& r) { return verify(r, {.head = head}); });
     EXPECT_TRUE(report) << describe_for_operator(report.error());
     return report.value_or(Report());
   }

@@ -25,7 +25,7 @@ struct Chain {
   }
 
   Report verify(std::optional<crypto::Digest> head = {}) const {
-    Verifier verifier(head);
+    Verifier verifier({.head = head});
     for (const auto& record : records) verifier.feed(record);
     return verifier.finish(heads);
   }

@@ -1,8 +1,8 @@
-#include "parley/api/recorder.h"
+#include "parley/server/recorder.h"
 
 #include "parley/trail/actor.h"
 
-namespace parley::api {
+namespace parley::server {
 namespace {
 
 trail::Entry entry(trail::Kind kind, RequestId request, const Principal& who, Literal action, Literal rule,
@@ -19,12 +19,12 @@ trail::Entry entry(trail::Kind kind, RequestId request, const Principal& who, Li
 
 }  // namespace
 
-Async<void> Recorder::refused(RequestId request, Principal who, Literal action, Literal rule) {
+Async<void> TrailRecorder::refused(RequestId request, Principal who, Literal action, Literal rule) {
   const auto record = entry(trail::Kind::refusal, request, who, action, rule, trail::Decision::refused);
   co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
 }
 
-Async<void> Recorder::set_up(RequestId request, TenantId tenant, AccountId account) {
+Async<void> TrailRecorder::set_up(RequestId request, TenantId tenant, AccountId account) {
   const trail::Entry record{.kind = trail::Kind::operation,
                             .actor = trail::Actor::account(account),
                             .action = "account.set_up",
@@ -35,7 +35,8 @@ Async<void> Recorder::set_up(RequestId request, TenantId tenant, AccountId accou
   co_return co_await trail_.append_now(store_.tenant(tenant), record);
 }
 
-Async<void> Recorder::note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision) {
+Async<void> TrailRecorder::note(RequestId request, Principal who, Literal action, Literal rule,
+                                trail::Decision decision) {
   if (!who.tenant) {
     if (decision == trail::Decision::refused) refusals_.count(rule);
     co_return Result<void>();
@@ -45,4 +46,4 @@ Async<void> Recorder::note(RequestId request, Principal who, Literal action, Lit
   co_return co_await batch_.note(tenant, entry(kind, request, who, action, rule, decision));
 }
 
-}  // namespace parley::api
+}  // namespace parley::server
