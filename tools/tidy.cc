@@ -78,7 +78,8 @@ const std::vector<VendorHeader>& vendor_headers() {
       {"hs/", {"guard"}},
       {"hs.h", {"guard"}},
       {"hiredis/", {"kv"}},
-      {"curl/", {"notify"}},
+      {"curl/", {"net", "notify"}},
+      {"idn2", {"net"}},
   };
   return table;
 }
