@@ -74,6 +74,7 @@ const std::vector<VendorHeader>& vendor_headers() {
       {"CLI/", {"cli"}},
       {"zxcvbn", {"identity"}},
       {"fido.h", {"identity"}},
+      {"fido/", {"identity"}},
       {"qrencode.h", {"identity"}},
       {"hs/", {"guard"}},
       {"hs.h", {"guard"}},
