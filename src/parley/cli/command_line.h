@@ -92,9 +92,10 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search,
-                             Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailSeal,
-                             TrailExport, TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command =
+    std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search, Ask, Eval,
+                 KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow,
+                 MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;
