@@ -32,9 +32,8 @@ CREATE TABLE second_factors (
 
 CREATE TABLE totp_secrets (
   account_id TEXT NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
-  sealed_secret {blob} NOT NULL,
-  created_at BIGINT NOT NULL,
-  confirmed_at BIGINT,
+  sealed_secret {blob},            -- null until the first was confirmed
+  sealed_pending {blob},           -- one that is being set up: the first, or its successor
   last_step BIGINT NOT NULL        -- of the newest code that was accepted; none at or before it is again
 );
 
@@ -45,10 +44,13 @@ CREATE TABLE recovery_codes (
   PRIMARY KEY (account_id, digest)
 );
 
+-- Wrong ones since the last right one.
 CREATE TABLE factor_tries (
-  account_id TEXT NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
   since BIGINT NOT NULL,
-  count BIGINT NOT NULL
+  count BIGINT NOT NULL,
+  PRIMARY KEY (account_id, kind)
 );
 
 -- A role on one project, on top of the member's role.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parley/identity/control_by_tenant.h"
+#include "parley/identity/factor_rows.h"
 
 namespace parley::identity {
 
@@ -33,12 +34,6 @@ Result<void> require_account(AccountId account, db::ControlReader& reader) {
       account));
   if (!found) return refuse("the account is gone or disabled");
   return {};
-}
-
-Result<bool> has_factor(AccountId account, db::ControlReader& reader) {
-  const auto found = PARLEY_TRY(reader.find(
-      "SELECT 1 FROM second_factors WHERE account_id = $1 LIMIT 1"_sql, [](const db::Row&) { return true; }, account));
-  return found.has_value();
 }
 
 /// Room for one more. Sessions that owe something are counted apart: they cost a password alone, and must not be able
