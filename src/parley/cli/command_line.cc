@@ -47,6 +47,10 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto c = bind(create, std::make_shared<TenantCreate>());
     create->add_option("NAME", c->name)->required();
     bind(tenant->add_subcommand("list", "List them"), std::make_shared<TenantList>());
+    auto* factor = tenant->add_subcommand("require-second-factor", "Whether its members must have a second factor");
+    auto f = bind(factor, std::make_shared<TenantRequireSecondFactor>());
+    factor->add_option("RULE", f->rule, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
+    factor->add_option("--tenant", f->tenant, "Name or id of the tenant")->required();
   }
   {
     auto* project = group("project", "Projects of a tenant");
@@ -116,6 +120,34 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto o = bind(rotate, std::make_shared<KeyRotate>());
     rotate->add_option("ID", o->id)->required();
     rotate->add_option("--overlap", o->overlap, "How long the old one goes on working (default 24h)");
+  }
+  {
+    const CLI::IsMember roles({"viewer", "editor", "maintainer", "administrator"});
+    auto* user = group("user", "People who sign in");
+    auto* create = user->add_subcommand("create", "Make an account, or let one into a tenant");
+    auto c = bind(create, std::make_shared<UserCreate>());
+    create->add_option("EMAIL", c->email)->required();
+    create->add_option("--tenant", c->tenant, "Name or id of the tenant")->required();
+    create->add_option("--role", c->role, "viewer (default), editor, maintainer or administrator")->check(roles);
+    auto* list = user->add_subcommand("list", "List all accounts, or a tenant's members");
+    auto l = bind(list, std::make_shared<UserList>());
+    list->add_option("--tenant", l->tenant, "Name or id of the tenant");
+    const auto of_one = [&]<class C>(const char* name, const char* what, std::shared_ptr<C> command) {
+      auto* sub = user->add_subcommand(name, what);
+      sub->add_option("EMAIL", bind(sub, command)->email, "The address, or the id of the account")->required();
+      return sub;
+    };
+    of_one("disable", "Sign somebody out everywhere and let them in no more", std::make_shared<UserDisable>());
+    of_one("enable", "Let them in again", std::make_shared<UserEnable>());
+    of_one("reset-password", "Make a link to choose a new one", std::make_shared<UserResetPassword>());
+    of_one("reset-second-factor", "Remove what they lost", std::make_shared<UserResetSecondFactor>());
+    auto r = std::make_shared<UserRole>();
+    auto* role = of_one("role", "Change what somebody is in a tenant", r);
+    role->add_option("--tenant", r->tenant, "Name or id of the tenant")->required();
+    role->add_option("--role", r->role, "viewer, editor, maintainer or administrator")->required()->check(roles);
+    auto m = std::make_shared<UserRemove>();
+    auto* remove = of_one("remove", "Take somebody out of a tenant", m);
+    remove->add_option("--tenant", m->tenant, "Name or id of the tenant")->required();
   }
   bind(app.add_subcommand("routes", "Every address and who may use it"), std::make_shared<Routes>());
   {

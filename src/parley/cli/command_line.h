@@ -23,6 +23,10 @@ struct TenantCreate {
   std::string name;
 };
 struct TenantList {};
+struct TenantRequireSecondFactor {
+  std::string rule;  ///< "on" or "off"
+  std::string tenant;
+};
 struct ProjectCreate {
   std::string tenant, name, slug;
   bool is_private = false;
@@ -65,6 +69,30 @@ struct KeyRevoke {
 struct KeyRotate {
   std::string id, overlap = "24h";
 };
+struct UserCreate {
+  std::string email, tenant, role = "viewer";
+};
+struct UserList {
+  std::string tenant;
+};
+struct UserDisable {
+  std::string email;
+};
+struct UserEnable {
+  std::string email;
+};
+struct UserResetPassword {
+  std::string email;
+};
+struct UserResetSecondFactor {
+  std::string email;
+};
+struct UserRole {
+  std::string email, tenant, role;
+};
+struct UserRemove {
+  std::string email, tenant;
+};
 struct Routes {};
 struct TrailVerify {
   std::string tenant, head;
@@ -93,8 +121,10 @@ struct Doctor {};
 struct SelftestTenancy {};
 
 using Command =
-    std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search, Ask, Eval,
-                 KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow,
+    std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet, ProjectList,
+                 Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, UserCreate, UserList, UserDisable,
+                 UserEnable, UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
+                 TrailSeal, TrailExport, TrailShow,
                  MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {

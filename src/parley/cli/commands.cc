@@ -114,6 +114,21 @@ Result<int> run(const Shell& shell, const TenantList&) {
   return 0;
 }
 
+Result<int> run(const Shell& shell, const TenantRequireSecondFactor& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const bool required = command.rule == "on";
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(record(shell, tenant.id,
+                    required ? Literal("tenant.require_second_factor") : Literal("tenant.allow_without_second_factor"),
+                    trail::Object("tenant", tenant.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.members->set_second_factor_rule(
+      by, tenant.id, required ? identity::SecondFactorRule::required : identity::SecondFactorRule::optional)));
+  shell.print(json::object{{"id", tenant.id.to_string()}, {"second_factor_required", required}}, [&] {
+    return required ? "required from now on; members without one were signed out\n" : "not required any more\n";
+  });
+  return 0;
+}
+
 Result<int> run(const Shell& shell, const ProjectCreate& command) {
   const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
   identity::NewProject wanted{.name = command.name, .slug = command.slug};
@@ -434,6 +449,148 @@ Result<int> run(const Shell& shell, const KeyRotate& command) {
   PARLEY_TRY(record(shell, tenant, "key.rotate", trail::Object("key", id)));
   const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(tenant, id, *overlap)));
   print_created(shell, created);
+  return 0;
+}
+
+/// An account by its address or id.
+Result<identity::Account> load_account(const Shell& shell, const std::string& email_or_id) {
+  if (const auto id = AccountId::parse(email_or_id)) return shell.at.wait(shell.at.accounts->load(*id));
+  auto found = PARLEY_TRY(shell.at.wait(shell.at.accounts->find_by_email(email_or_id)));
+  if (!found) return fail(Code::not_found, "no such account", email_or_id);
+  return *std::move(found);
+}
+
+/// Puts what is done to a whole account on the trails of all tenants it belongs to.
+Result<void> record_everywhere(const Shell& shell, AccountId account, Literal action) {
+  for (const auto& each : PARLEY_TRY(shell.at.wait(shell.at.members->list_of(account))))
+    PARLEY_TRY(record(shell, each.tenant, action, trail::Object("account", account)));
+  return {};
+}
+
+json::object describe(const identity::Account& account) {
+  json::object object{{"id", account.id.to_string()},
+                      {"email", account.email},
+                      {"created_at", to_rfc3339(account.created_at)},
+                      {"confirmed", account.confirmed_at.has_value()},
+                      {"disabled", account.disabled_at.has_value()}};
+  return object;
+}
+
+void print_link(const Shell& shell, json::object object, const identity::Letter& letter) {
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(identity::reset_link_lifetime).count();
+  object["token"] = letter.token.reveal();
+  object["expires_in"] = minutes * 60;
+  shell.print(object, [&] {
+    return fmt::format("{}\n\nWith this token {} can choose a password, once, within {} minutes.\n",
+                       letter.token.reveal(), letter.email, minutes);
+  });
+}
+
+Result<int> run(const Shell& shell, const UserCreate& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto role = identity::parse_role(command.role);
+  if (!role) return fail(Code::invalid_argument, "no such role", command.role);
+  auto account = PARLEY_TRY(shell.at.wait(shell.at.accounts->find_by_email(command.email)));
+  const bool is_new = !account;
+  PARLEY_TRY(record(shell, tenant.id, "user.create",
+                    account ? trail::Object("account", account->id) : trail::Object("account")));
+  if (is_new) account = PARLEY_TRY(shell.at.wait(shell.at.accounts->create_without_password(command.email)));
+  PARLEY_TRY(shell.at.wait(shell.at.members->add(shell.at.local_operator(shell.uid), tenant.id, account->id, *role)));
+  json::object object = describe(*account);
+  object["role"] = identity::name(*role);
+  if (is_new) {
+    print_link(shell, std::move(object),
+               PARLEY_TRY(shell.at.wait(
+                   shell.at.account_links->create_reset(shell.at.local_operator(shell.uid), account->id))));
+  } else {
+    shell.print(object, [&] {
+      return fmt::format("{} is {} of {} now\n", account->email, identity::name(*role), tenant.name);
+    });
+  }
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserList& command) {
+  json::array rows;
+  std::string text;
+  if (command.tenant.empty()) {
+    for (const auto& account : PARLEY_TRY(shell.at.wait(shell.at.accounts->list(shell.at.local_operator(shell.uid))))) {
+      rows.push_back(describe(account));
+      text +=
+          fmt::format("{}  {}{}\n", account.id.to_string(), account.email, account.disabled_at ? "  (disabled)" : "");
+    }
+  } else {
+    const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+    const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+    for (const auto& row : PARLEY_TRY(shell.at.wait(shell.at.members->list(by, tenant.id)))) {
+      rows.push_back(json::object{{"id", row.member.account.to_string()},
+                                  {"email", row.email},
+                                  {"role", identity::name(row.member.role)},
+                                  {"confirmed", row.confirmed},
+                                  {"disabled", row.disabled},
+                                  {"second_factor", row.has_factor}});
+      text += fmt::format("{}  {:<13}  {}{}{}\n", row.member.account.to_string(), identity::name(row.member.role),
+                          row.email, row.has_factor ? "  (second factor)" : "", row.disabled ? "  (disabled)" : "");
+    }
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserDisable& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.disable"));
+  PARLEY_TRY(shell.at.wait(shell.at.accounts->disable(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"disabled", true}}, [] { return "disabled\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserEnable& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.enable"));
+  PARLEY_TRY(shell.at.wait(shell.at.accounts->enable(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"disabled", false}}, [] { return "enabled\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserResetPassword& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.reset_password"));
+  const auto letter =
+      PARLEY_TRY(shell.at.wait(shell.at.account_links->create_reset(shell.at.local_operator(shell.uid), account.id)));
+  print_link(shell, json::object{{"id", account.id.to_string()}, {"email", account.email}}, letter);
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserResetSecondFactor& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.reset_second_factor"));
+  PARLEY_TRY(shell.at.wait(shell.at.second_factors->reset(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"second_factor", false}},
+              [] { return "removed; the account is signed out everywhere\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserRole& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto role = identity::parse_role(command.role);
+  if (!role) return fail(Code::invalid_argument, "no such role", command.role);
+  PARLEY_TRY(record(shell, tenant.id, "user.role", trail::Object("account", account.id)));
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(shell.at.wait(shell.at.members->change_role(by, tenant.id, account.id, *role)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"role", identity::name(*role)}},
+              [&] { return fmt::format("{} is {} of {} now\n", account.email, identity::name(*role), tenant.name); });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserRemove& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  PARLEY_TRY(record(shell, tenant.id, "user.remove", trail::Object("account", account.id)));
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(shell.at.wait(shell.at.members->remove(by, tenant.id, account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"removed", true}}, [] { return "removed\n"; });
   return 0;
 }
 

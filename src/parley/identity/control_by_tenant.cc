@@ -20,6 +20,25 @@ std::optional<Timestamp> optional_time(const db::Row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.time(column));
 }
 
+Invitation invitation_from(const db::Row& row) {
+  Invitation invitation;
+  invitation.id = row.id<InvitationId>(0);
+  invitation.digest = crypto::Digest::from_bytes(row.blob(1)).value_or(crypto::Digest());
+  invitation.tenant = row.id<TenantId>(2);
+  invitation.email = row.text(3);
+  // What is not known is the least.
+  invitation.role = parse_role(row.text(4)).value_or(Role::viewer);
+  if (!row.is_null(5))
+    invitation.grant =
+        ProjectGrant{.project = row.id<ProjectId>(5), .role = parse_role(row.text(6)).value_or(Role::viewer)};
+  if (!row.is_null(7)) invitation.invited_by = row.id<AccountId>(7);
+  invitation.created_at = row.time(8);
+  invitation.expires_at = row.time(9);
+  invitation.accepted_at = optional_time(row, 10);
+  invitation.revoked_at = optional_time(row, 11);
+  return invitation;
+}
+
 SessionRecord session_from(const db::Row& row) {
   SessionRecord session;
   session.id = row.id<SessionId>(0);
@@ -109,14 +128,146 @@ Result<std::int64_t> remove_member(TenantId tenant, AccountId account, db::Contr
   return writer.run("DELETE FROM memberships WHERE tenant_id = $1 AND account_id = $2"_sql, tenant, account);
 }
 
+Result<std::optional<Role>> find_role(TenantId tenant, AccountId account, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT role FROM memberships WHERE tenant_id = $1 AND account_id = $2"_sql,
+      [](const db::Row& row) { return parse_role(row.text(0)).value_or(Role::viewer); }, tenant, account);
+}
+
+Result<std::int64_t> count_other_administrators(TenantId tenant, AccountId account, db::ControlReader& reader) {
+  const auto count = PARLEY_TRY(reader.find(
+      "SELECT count(*) FROM memberships JOIN accounts ON accounts.id = memberships.account_id "
+      "WHERE tenant_id = $1 AND account_id <> $2 AND role = 'administrator' AND disabled_at IS NULL"_sql,
+      [](const db::Row& row) { return row.integer(0); }, tenant, account));
+  return count.value_or(0);
+}
+
+Result<void> require_room_for_member(TenantId tenant, db::ControlReader& reader) {
+  const auto count = PARLEY_TRY(reader.find(
+      "SELECT count(*) FROM memberships WHERE tenant_id = $1"_sql, [](const db::Row& row) { return row.integer(0); },
+      tenant));
+  if (count.value_or(0) >= static_cast<std::int64_t>(members_per_tenant_max))
+    return fail(Code::conflict, "this organisation has too many members");
+  return {};
+}
+
+Result<std::vector<MemberRow>> list_member_rows(TenantId tenant, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT accounts.id, role, email, confirmed_at, disabled_at, "
+      "CASE WHEN EXISTS (SELECT 1 FROM second_factors WHERE second_factors.account_id = accounts.id) THEN 1 ELSE 0 END "
+      "FROM memberships JOIN accounts ON accounts.id = memberships.account_id "
+      "WHERE tenant_id = $1 ORDER BY email"_sql,
+      [&](const db::Row& row) {
+        return MemberRow{.member = {.account = row.id<AccountId>(0),
+                                    .tenant = tenant,
+                                    .role = parse_role(row.text(1)).value_or(Role::viewer),
+                                    .grants = {}},
+                         .email = std::string(row.text(2)),
+                         .confirmed = !row.is_null(3),
+                         .disabled = !row.is_null(4),
+                         .has_factor = row.boolean(5)};
+      },
+      tenant);
+}
+
+Result<std::vector<ProjectGrant>> list_grants(TenantId tenant, AccountId account, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT project_id, role FROM project_grants WHERE tenant_id = $1 AND account_id = $2 ORDER BY project_id"_sql,
+      [](const db::Row& row) {
+        return ProjectGrant{.project = row.id<ProjectId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
+      },
+      tenant, account);
+}
+
+Result<std::vector<std::pair<AccountId, ProjectGrant>>> list_all_grants(TenantId tenant, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT account_id, project_id, role FROM project_grants WHERE tenant_id = $1 ORDER BY account_id, project_id"_sql,
+      [](const db::Row& row) {
+        return std::pair(row.id<AccountId>(0), ProjectGrant{.project = row.id<ProjectId>(1),
+                                                            .role = parse_role(row.text(2)).value_or(Role::viewer)});
+      },
+      tenant);
+}
+
+Result<void> put_grant(TenantId tenant, AccountId account, const ProjectGrant& grant, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("INSERT INTO project_grants (tenant_id, account_id, project_id, role) VALUES ($1, $2, $3, $4) "
+                 "ON CONFLICT (account_id, project_id) DO UPDATE SET role = excluded.role"_sql,
+                 tenant, account, grant.project, name(grant.role)));
+  return {};
+}
+
+Result<std::int64_t> remove_grant(TenantId tenant, AccountId account, ProjectId project, db::ControlWriter& writer) {
+  return writer.run("DELETE FROM project_grants WHERE tenant_id = $1 AND account_id = $2 AND project_id = $3"_sql,
+                    tenant, account, project);
+}
+
+Result<std::vector<Invitation>> list_pending_invitations(TenantId tenant, Timestamp now, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT id, digest, tenant_id, email, role, project_id, project_role, invited_by, created_at, expires_at, "
+      "accepted_at, revoked_at FROM invitations WHERE tenant_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL "
+      "AND expires_at > $2 ORDER BY created_at DESC, id"_sql,
+      invitation_from, tenant, now);
+}
+
+Result<void> insert_invitation(const Invitation& invitation, db::ControlWriter& writer) {
+  const auto grant_project = invitation.grant ? std::optional(invitation.grant->project) : std::nullopt;
+  const auto grant_role = invitation.grant ? std::optional(name(invitation.grant->role)) : std::nullopt;
+  PARLEY_TRY(writer.run(
+      "INSERT INTO invitations (tenant_id, id, digest, email, role, project_id, project_role, invited_by, created_at, "
+      "expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"_sql,
+      invitation.tenant, invitation.id, db::Blob{invitation.digest.view()}, invitation.email, name(invitation.role),
+      grant_project, grant_role, invitation.invited_by, invitation.created_at, invitation.expires_at));
+  return {};
+}
+
+Result<void> revoke_invitation(TenantId tenant, InvitationId id, Timestamp now, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE invitations SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL "
+                 "AND revoked_at IS NULL"_sql,
+                 tenant, id, now));
+  return {};
+}
+
+Result<void> revoke_invitations_by(TenantId tenant, AccountId account, Timestamp now, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE invitations SET revoked_at = $3 WHERE tenant_id = $1 AND invited_by = $2 AND "
+                 "accepted_at IS NULL AND revoked_at IS NULL"_sql,
+                 tenant, account, now));
+  return {};
+}
+
+Result<void> revoke_invitations_to(TenantId tenant, std::string_view email, Timestamp now, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE invitations SET revoked_at = $3 WHERE tenant_id = $1 AND email = $2 AND "
+                 "accepted_at IS NULL AND revoked_at IS NULL"_sql,
+                 tenant, email, now));
+  return {};
+}
+
+Result<std::int64_t> accept_invitation(TenantId tenant, InvitationId id, Timestamp now, db::ControlWriter& writer) {
+  return writer.run(
+      "UPDATE invitations SET accepted_at = $3 WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL AND "
+      "revoked_at IS NULL AND expires_at > $3"_sql,
+      tenant, id, now);
+}
+
+Result<std::optional<Invitation>> find_invitation(const crypto::Digest& digest, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT id, digest, tenant_id, email, role, project_id, project_role, invited_by, created_at, expires_at, "
+      "accepted_at, revoked_at FROM invitations WHERE digest = $1"_sql,
+      invitation_from, db::Blob{digest.view()});
+}
+
 Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader) {
   return reader.find(
-      "SELECT id, name, created_at FROM tenants WHERE id = $1 AND state = 'active'"_sql,
+      "SELECT id, name, created_at, requires_second_factor FROM tenants WHERE id = $1 AND state = 'active'"_sql,
       [](const db::Row& row) {
         return Tenant{.id = row.id<TenantId>(0),
                       .name = std::string(row.text(1)),
                       .state = TenantState::active,
-                      .created_at = row.time(2)};
+                      .created_at = row.time(2),
+                      .requires_second_factor = row.boolean(3)};
       },
       tenant);
 }
@@ -180,7 +331,8 @@ Result<void> close_tenant(TenantId tenant, Timestamp now, db::ControlWriter& wri
   PARLEY_TRY(
       writer.run("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL"_sql, tenant, now));
   PARLEY_TRY(writer.run("UPDATE sessions SET tenant_id = NULL WHERE tenant_id = $1"_sql, tenant));
-  PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM invitations WHERE tenant_id = $1"_sql, tenant));
+  PARLEY_TRY(writer.run("DELETE FROM memberships WHERE tenant_id = $1"_sql, tenant));  // and their grants
   PARLEY_TRY(writer.run("DELETE FROM intents WHERE tenant_id = $1"_sql, tenant));
   return {};
 }
@@ -219,6 +371,25 @@ Result<bool> requires_second_factor(TenantId tenant, db::ControlReader& reader) 
       "SELECT requires_second_factor FROM tenants WHERE id = $1"_sql, [](const db::Row& row) { return row.boolean(0); },
       tenant));
   return required.value_or(true);
+}
+
+Result<void> set_second_factor_rule(TenantId tenant, bool required, db::ControlWriter& writer) {
+  PARLEY_TRY(writer.run("UPDATE tenants SET requires_second_factor = $2 WHERE id = $1"_sql, tenant, required));
+  return {};
+}
+
+Result<void> end_sessions_without_factor(TenantId tenant, Timestamp now, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE sessions SET ended_at = $2 WHERE ended_at IS NULL AND factor_at IS NULL AND "
+                 "account_id IN (SELECT account_id FROM memberships WHERE memberships.tenant_id = $1)"_sql,
+                 tenant, now));
+  return {};
+}
+
+Result<void> clear_session_tenant(TenantId tenant, AccountId account, db::ControlWriter& writer) {
+  PARLEY_TRY(
+      writer.run("UPDATE sessions SET tenant_id = NULL WHERE tenant_id = $1 AND account_id = $2"_sql, tenant, account));
+  return {};
 }
 
 Result<std::optional<SessionRecord>> find_session(const crypto::Digest& digest, db::ControlReader& reader) {

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "parley/base/result.h"
 #include "parley/base/uuid.h"
 #include "parley/db/transaction.h"
 #include "parley/identity/account_store.h"
+#include "parley/identity/invitations.h"
 #include "parley/identity/key_store.h"
+#include "parley/identity/members.h"
 #include "parley/identity/session_store.h"
 #include "parley/identity/tenant_store.h"
 
@@ -28,7 +32,32 @@ Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at
 
 Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader);
 Result<void> put_member(TenantId tenant, AccountId account, Role role, db::ControlWriter& writer);
+/// With the grants; rows changed.
 Result<std::int64_t> remove_member(TenantId tenant, AccountId account, db::ControlWriter& writer);
+Result<std::optional<Role>> find_role(TenantId tenant, AccountId account, db::ControlReader& reader);
+/// Administrators besides this account whose accounts are not disabled.
+Result<std::int64_t> count_other_administrators(TenantId tenant, AccountId account, db::ControlReader& reader);
+/// `conflict` if the organisation is full.
+Result<void> require_room_for_member(TenantId tenant, db::ControlReader& reader);
+/// Ordered by address, without grants.
+Result<std::vector<MemberRow>> list_member_rows(TenantId tenant, db::ControlReader& reader);
+
+Result<std::vector<ProjectGrant>> list_grants(TenantId tenant, AccountId account, db::ControlReader& reader);
+Result<std::vector<std::pair<AccountId, ProjectGrant>>> list_all_grants(TenantId tenant, db::ControlReader& reader);
+Result<void> put_grant(TenantId tenant, AccountId account, const ProjectGrant& grant, db::ControlWriter& writer);
+Result<std::int64_t> remove_grant(TenantId tenant, AccountId account, ProjectId project, db::ControlWriter& writer);
+
+/// Pending ones, newest first.
+Result<std::vector<Invitation>> list_pending_invitations(TenantId tenant, Timestamp now, db::ControlReader& reader);
+Result<void> insert_invitation(const Invitation& invitation, db::ControlWriter& writer);
+Result<void> revoke_invitation(TenantId tenant, InvitationId id, Timestamp now, db::ControlWriter& writer);
+/// All that the account has given out and that are not accepted.
+Result<void> revoke_invitations_by(TenantId tenant, AccountId account, Timestamp now, db::ControlWriter& writer);
+Result<void> revoke_invitations_to(TenantId tenant, std::string_view email, Timestamp now, db::ControlWriter& writer);
+/// Rows changed: none if it is not pending any more.
+Result<std::int64_t> accept_invitation(TenantId tenant, InvitationId id, Timestamp now, db::ControlWriter& writer);
+/// Of whichever tenant: this is how a link becomes one.
+Result<std::optional<Invitation>> find_invitation(const crypto::Digest& digest, db::ControlReader& reader);
 
 Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader);
 /// Whether the project is this tenant's, and fully made.
@@ -53,6 +82,11 @@ Result<void> delete_tenant(TenantId tenant, db::ControlWriter& writer);
 Result<std::vector<Membership>> list_memberships(AccountId account, db::ControlReader& reader);
 
 Result<bool> requires_second_factor(TenantId tenant, db::ControlReader& reader);
+Result<void> set_second_factor_rule(TenantId tenant, bool required, db::ControlWriter& writer);
+/// Members' sessions in which no second factor was presented.
+Result<void> end_sessions_without_factor(TenantId tenant, Timestamp now, db::ControlWriter& writer);
+/// The account's sessions act for the tenant no longer.
+Result<void> clear_session_tenant(TenantId tenant, AccountId account, db::ControlWriter& writer);
 
 // Sessions are found by their text and by their account; the tenant is what they act for.
 Result<std::optional<SessionRecord>> find_session(const crypto::Digest& digest, db::ControlReader& reader);

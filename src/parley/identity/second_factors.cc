@@ -348,7 +348,7 @@ Async<> SecondFactors::remove_totp(FullSession session, ProvenFactor factor) {
   co_return co_await control_.write(std::move(work));
 }
 
-Async<> SecondFactors::reset(AccountId account) {
+Async<> SecondFactors::reset(LocalOperator, AccountId account) {
   auto work = [account, now = clock_.now()](db::ControlWriter& writer) -> Result<void> {
     PARLEY_TRY(writer.run("DELETE FROM totp_secrets WHERE account_id = $1"_sql, account));
     PARLEY_TRY(writer.run("DELETE FROM recovery_codes WHERE account_id = $1"_sql, account));

@@ -12,6 +12,7 @@
 #include "parley/crypto/random.h"
 #include "parley/crypto/seal.h"
 #include "parley/db/session.h"
+#include "parley/evidence/proofs.h"
 #include "parley/identity/session_store.h"
 #include "parley/identity/sign_in.h"
 #include "parley/net/async.h"
@@ -77,7 +78,7 @@ class SecondFactors {
 
   /// For the operator, when somebody lost everything: removes the app, the recovery codes and what other kinds are
   /// listed, and ends all sessions. Where a factor is required the next sign-in leads to enrolment.
-  Async<> reset(AccountId account);
+  Async<> reset(LocalOperator by, AccountId account);
 
  private:
   crypto::SealKey key_;

@@ -1,6 +1,3 @@
-#include <future>
-#include <thread>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,18 +76,10 @@ class SecondFactorsContract : public PeopleContract {
     clock.advance(1min);
     return {secret, *std::move(raised), std::move(confirmed->recovery_codes)};
   }
-  FullSession full(const BegunSession& begun) { return SessionStore::as_full(begun.session).value(); }
   void require_factor(TenantId tenant) {
     ASSERT_TRUE(store().control().write_blocking([&](db::ControlWriter& writer) {
       return writer.run("UPDATE tenants SET requires_second_factor = 1 WHERE id = $1"_sql, tenant);
     }));
-  }
-  // The same question from two threads at once: how many were answered yes.
-  template <class Ask>
-  int how_many_of_two(Ask ask) {
-    auto other = std::async(std::launch::async, [&] { return ask().has_value(); });
-    const int mine = ask().has_value() ? 1 : 0;
-    return mine + (other.get() ? 1 : 0);
   }
 
   std::unique_ptr<SecondFactors> factors;
@@ -269,7 +258,7 @@ TEST_P(SecondFactorsContract, an_operators_reset_ends_everything) {
   const auto id = make_member("ann", acme, Role::administrator);
   require_factor(acme);
   const auto ann = enrol("ann");
-  ASSERT_TRUE(wait(factors->reset(id)));
+  ASSERT_TRUE(wait(factors->reset(local_operator(), id)));
   EXPECT_FALSE(use(ann.session.token));
   EXPECT_TRUE(wait(factors->kinds_of(id))->empty());
   const auto again = sign_in("ann");

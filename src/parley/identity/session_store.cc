@@ -269,6 +269,10 @@ void SessionStore::forget_tenant(TenantId tenant) {
   cache_.forget_if([&](const auto&, const SessionRecord& record) { return record.tenant == tenant; });
 }
 
+void SessionStore::forget_all() {
+  cache_.forget_if([](const auto&, const SessionRecord&) { return true; });
+}
+
 Timestamp SessionStore::last_seen(const SessionRecord& record) const {
   const std::scoped_lock lock(seen_mutex_);
   const auto found = seen_.find(record.id);

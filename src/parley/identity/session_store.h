@@ -158,6 +158,7 @@ class SessionStore {
   /// another node, without which it takes a second.
   void forget_account(AccountId account);
   void forget_tenant(TenantId tenant);
+  void forget_all();
 
  private:
   Timestamp last_seen(const SessionRecord& record) const;
