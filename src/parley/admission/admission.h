@@ -56,6 +56,11 @@ class Admission {
   /// Before anything is parsed. IPv6 clients count by /64, since one customer has at least that many addresses. Counted
   /// by this node alone, and not awaited: this is what a flood meets, at a rate that no shared store should see.
   std::expected<AddressAdmitted, Refused> admit_address(const boost::asio::ip::address& client);
+  /// The same for a request that may have come through a trusted proxy: see `client_in`.
+  template <class Headers>
+  std::expected<AddressAdmitted, Refused> admit_address(const boost::asio::ip::address& peer, const Headers& headers) {
+    return admit_address(client_in(peer, headers, proxies_));
+  }
 
   /// Once the caller is known, before anything that costs. Takes one unit from every count that can be known by then
   /// (address, person, key, and the credential's project and organisation), or none at all. `vouched_by` is the public

@@ -26,18 +26,6 @@ constexpr std::size_t tenants_kept_max = 4'096;
 /// Of one tenant's own limits; more are refused when setting them, so that reading them has a bound.
 constexpr std::int64_t own_limits_max = 10'000;
 
-Literal budget_name(Payer payer, Period period) {
-  const bool day = period == Period::day;
-  switch (payer) {
-    case Payer::key: return day ? Literal("budget_per_key_per_day") : Literal("budget_per_key_per_month");
-    case Payer::user: return day ? Literal("budget_per_user_per_day") : Literal("budget_per_user_per_month");
-    case Payer::project: return day ? Literal("budget_per_project_per_day") : Literal("budget_per_project_per_month");
-    case Payer::organisation:
-      return day ? Literal("budget_per_organisation_per_day") : Literal("budget_per_organisation_per_month");
-  }
-  std::unreachable();
-}
-
 /// One row of budget_spend.
 struct Account {
   Payer payer;
@@ -120,6 +108,18 @@ Literal name(Period period) {
   switch (period) {
     case Period::day: return "day";
     case Period::month: return "month";
+  }
+  std::unreachable();
+}
+
+Literal budget_name(Payer payer, Period period) {
+  const bool day = period == Period::day;
+  switch (payer) {
+    case Payer::key: return day ? Literal("budget_per_key_per_day") : Literal("budget_per_key_per_month");
+    case Payer::user: return day ? Literal("budget_per_user_per_day") : Literal("budget_per_user_per_month");
+    case Payer::project: return day ? Literal("budget_per_project_per_day") : Literal("budget_per_project_per_month");
+    case Payer::organisation:
+      return day ? Literal("budget_per_organisation_per_day") : Literal("budget_per_organisation_per_month");
   }
   std::unreachable();
 }

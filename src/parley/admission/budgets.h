@@ -32,6 +32,8 @@ enum class Period : std::uint8_t { day, month };
 inline constexpr std::array all_periods{Period::day, Period::month};
 Literal name(Payer payer);
 Literal name(Period period);
+/// "budget_per_key_per_day": its key in `[admission]`, and what a refusal says.
+Literal budget_name(Payer payer, Period period);
 
 /// The calendar day or month, in UTC, that a moment is in.
 struct Span {

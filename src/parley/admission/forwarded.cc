@@ -79,7 +79,8 @@ std::optional<std::string_view> take_last(std::string_view& text, char separator
 }
 
 bool equal_letters(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 /// The address of one element of Forwarded: `for=192.0.2.60;proto=https`.
@@ -159,6 +160,8 @@ Literal name(ForwardedHeader header) {
   }
   std::unreachable();
 }
+
+bool is_named(ForwardedHeader header, std::string_view given) { return equal_letters(given, name(header)); }
 
 address client_of(const address& peer, std::span<const std::string_view> lines, const Proxies& proxies) {
   const address self = unmapped(peer);

@@ -33,6 +33,8 @@ enum class ForwardedHeader : std::uint8_t {
   forwarded,        ///< RFC 7239: "Forwarded: for=client, for=proxy"
 };
 Literal name(ForwardedHeader header);
+/// Whether a header of a request is that one; names know no case.
+bool is_named(ForwardedHeader header, std::string_view name);
 
 /// Who may say where a request comes from, and in which header. Only one is believed: a proxy sets one and passes the
 /// other on as the client sent it.
@@ -53,5 +55,16 @@ boost::asio::ip::address unmapped(const boost::asio::ip::address& address);
 /// otherwise choose its own name. Hops left of the answer are not read, so garbage there changes nothing.
 boost::asio::ip::address client_of(const boost::asio::ip::address& peer, std::span<const std::string_view> lines,
                                    const Proxies& proxies);
+
+/// The same from a whole request: `headers` is a range of what has a `name` and a `value`.
+template <class Headers>
+boost::asio::ip::address client_in(const boost::asio::ip::address& peer, const Headers& headers,
+                                   const Proxies& proxies) {
+  std::vector<std::string_view> lines;
+  if (!proxies.trusted.empty())
+    for (const auto& header : headers)
+      if (is_named(proxies.header, header.name)) lines.emplace_back(header.value);
+  return client_of(peer, lines, proxies);
+}
 
 }  // namespace parley::admission

@@ -112,8 +112,22 @@ TEST(Forwarded, the_standard_header_is_read_from_the_right_too) {
     EXPECT_EQ(client("10.0.0.1", {bad}, with), "10.0.0.1") << bad;
 }
 
-TEST(Forwarded, only_the_configured_header_is_believed) {
-  // The caller passes the lines of the configured header alone; what stands in the other's form is not understood.
+struct Header {
+  std::string name, value;
+};
+
+TEST(Forwarded, only_the_configured_header_of_a_request_is_believed_in_all_its_lines) {
+  const std::vector<Header> headers{{"Forwarded", "for=6.6.6.6"},
+                                    {"x-forwarded-FOR", "192.0.2.1"},
+                                    {"X-Real-IP", "6.6.6.6"},
+                                    {"X-Forwarded-For", "10.0.0.2"}};
+  const auto peer = boost::asio::ip::make_address("10.0.0.1");
+  EXPECT_EQ(client_in(peer, headers, proxies()).to_string(), "192.0.2.1");
+  EXPECT_EQ(client_in(peer, headers, proxies(ForwardedHeader::forwarded)).to_string(), "6.6.6.6");
+  EXPECT_EQ(client_in(peer, headers, Proxies{}), peer);
+}
+
+TEST(Forwarded, the_form_of_the_other_header_is_not_understood) {
   EXPECT_EQ(client("10.0.0.1", {"192.0.2.1"}, proxies(ForwardedHeader::forwarded)), "10.0.0.1");
   EXPECT_EQ(name(ForwardedHeader::forwarded).view(), "Forwarded");
   EXPECT_EQ(name(ForwardedHeader::x_forwarded_for).view(), "X-Forwarded-For");

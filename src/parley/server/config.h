@@ -5,10 +5,14 @@
 #include <optional>
 #include <string>
 
-#include "parley/admission/admission.h"
+#include "parley/admission/budgets.h"
+#include "parley/admission/forwarded.h"
+#include "parley/admission/limits.h"
+#include "parley/admission/slots.h"
 #include "parley/base/result.h"
 #include "parley/base/secret.h"
 #include "parley/http/server.h"
+#include "parley/kv/redis_link.h"
 
 namespace parley::server {
 
@@ -20,6 +24,27 @@ struct Config {
   std::chrono::seconds stop_grace{30};  ///< how long running answers may take to finish when stopping
 
   admission::Limits limits;
+  admission::SlotLimits slots;      ///< `[admission]`
+  admission::BudgetLimits budgets;  ///< `[admission]`
+  admission::Proxies proxies;       ///< believes nobody unless told to
+
+  /// Counters that several nodes share, if named by `[redis] url`; this node's memory otherwise.
+  struct Redis {
+    kv::RedisAddress address;
+    std::string prefix = "parley";
+  };
+  std::optional<Redis> redis;
+
+  /// How mail is sent, if named by `[mail] url`; printed on the console otherwise.
+  struct Mail {
+    std::string url;   ///< smtp://host:587 or smtps://host:465
+    std::string from;  ///< an address, as notify::parse_mail_address reads it
+    std::string user;
+    Secret password;
+    std::filesystem::path ca_file;  ///< certificates to trust; the system's if empty
+    enum class Tls : std::uint8_t { required, none } tls = Tls::required;
+  };
+  std::optional<Mail> mail;
 
   /// PostgreSQL, if named by `[database] url`; SQLite files in the folder otherwise.
   std::optional<Secret> database_url;
