@@ -196,15 +196,46 @@ TEST_P(BudgetsTest, what_was_spent_survives_a_restart_that_forgets_the_counters)
   expect_room(20);
 }
 
-TEST_P(BudgetsTest, counters_that_were_lost_while_running_take_what_is_not_yet_written_into_account) {
-  auto held = reserve(80, acme);
-  ASSERT_TRUE(held);
-  held->settle(80);
-  // The same node, whose counters forgot: what it settled is pending still.
-  ASSERT_TRUE(wait(counters->raise({})));
+/// Counters that can be made to forget everything, as a restarted Redis does.
+class Forgetful final : public kv::Store {
+ public:
+  explicit Forgetful(std::unique_ptr<kv::Store> inner) : inner_(std::move(inner)) {}
+  void forget(std::unique_ptr<kv::Store> fresh) { inner_ = std::move(fresh); }
+
+  Async<std::optional<kv::Exceeded>> take(kv::Counts counts) override { return inner_->take(counts); }
+  void give_back(kv::Counts counts) override { inner_->give_back(counts); }
+  Async<kv::Reserved> reserve(kv::Claim claim) override { return inner_->reserve(std::move(claim)); }
+  void settle(kv::Claim claim, kv::Micros cost) override { inner_->settle(std::move(claim), cost); }
+  Async<> raise(std::vector<kv::Spent> spent) override { return inner_->raise(std::move(spent)); }
+  Async<std::optional<kv::BudgetState>> budget(std::string key) override { return inner_->budget(std::move(key)); }
+  Async<> publish(kv::Signal signal) override { return inner_->publish(std::move(signal)); }
+  kv::Subscription subscribe(Literal topic, kv::OnSignal on_signal) override {
+    return inner_->subscribe(topic, std::move(on_signal));
+  }
+  bool connected() const override { return inner_->connected(); }
+
+ private:
+  std::unique_ptr<kv::Store> inner_;
+};
+
+TEST_P(BudgetsTest, counters_that_forget_while_running_are_told_what_is_written_and_what_is_not_yet) {
+  Forgetful forgetful(make_counters());
+  budgets = make_node(forgetful);
+  auto written = reserve(30, acme);
+  ASSERT_TRUE(written);
+  written->settle(30);
+  ASSERT_TRUE(wait(budgets->flush()));
+  auto pending = reserve(50, acme);
+  ASSERT_TRUE(pending);
+  pending->settle(50);
+  forgetful.forget(make_counters());
   expect_over(21);
+  expect_room(20);
   ASSERT_TRUE(wait(budgets->flush()));
   expect_over(21);
+  expect_room(20);
+  EXPECT_EQ(durable(Payer::key, key.uuid(), acme), 80);
+  budgets.reset();
 }
 
 TEST_P(BudgetsTest, nodes_without_shared_counters_learn_of_each_other_by_the_durable_sums) {

@@ -151,6 +151,49 @@ Result<void> read_redis(const toml::table& table, Config& config) {
   return {};
 }
 
+Result<void> read_mail(const toml::table& table, Config& config) {
+  std::optional<std::string> url;
+  std::optional<notify::MailAddress> from;
+  auto plain = notify::PlainText::refuse;
+  std::string user;
+  Secret password;
+  std::filesystem::path ca_file;
+  for (const auto& [key, node] : table) {
+    const auto name = fmt::format("mail.{}", key.str());
+    if (key == "url") {
+      url = PARLEY_TRY(text_of(node, name));
+    } else if (key == "from") {
+      auto address = notify::parse_mail_address(PARLEY_TRY(text_of(node, name)));
+      if (!address) return bad(node, name, "must be a mail address such as \"parley@example.com\"");
+      from = *std::move(address);
+    } else if (key == "user") {
+      user = PARLEY_TRY(text_of(node, name));
+    } else if (key == "password") {
+      password = PARLEY_TRY(secret_of(node, name));
+    } else if (key == "ca_file") {
+      ca_file = PARLEY_TRY(text_of(node, name));
+    } else if (key == "tls") {
+      const auto tls = PARLEY_TRY(text_of(node, name));
+      if (tls == "none") plain = notify::PlainText::on_loopback;
+      else if (tls != "required") return bad(node, name, "must be \"required\" or \"none\"");
+    } else {
+      return bad(node, name, "is not known");
+    }
+  }
+  if (!url || !from) return bad(table, "mail", "needs url and from");
+  auto server = notify::parse_smtp_url(*url, plain);
+  if (!server) return bad(table, "mail.url", server.error().reason().view());
+  if (user.empty() != password.empty()) return bad(table, "mail", "needs both user and password, or neither");
+  if (plain == notify::PlainText::on_loopback && !user.empty())
+    return bad(table, "mail", "a password is not sent without TLS");
+  config.mail = notify::SmtpOptions{.server = *std::move(server),
+                                    .from = *std::move(from),
+                                    .user = std::move(user),
+                                    .password = std::move(password),
+                                    .ca_file = std::move(ca_file)};
+  return {};
+}
+
 Result<void> read_server(const toml::table& table, Config& config) {
   for (const auto& [key, node] : table) {
     if (key == "listen") {
@@ -204,6 +247,7 @@ Result<Config> load_config(const std::filesystem::path& file) {
     else if (key == "admission") PARLEY_TRY(read_admission(*section, config));
     else if (key == "proxies") PARLEY_TRY(read_proxies(*section, config.proxies));
     else if (key == "redis") PARLEY_TRY(read_redis(*section, config));
+    else if (key == "mail") PARLEY_TRY(read_mail(*section, config));
     else if (key == "database") PARLEY_TRY(read_database(*section, config));
     else return bad(node, fmt::format("[{}]", key.str()), "is not known to this version");
   }

@@ -13,6 +13,7 @@
 #include "parley/base/secret.h"
 #include "parley/http/server.h"
 #include "parley/kv/redis_link.h"
+#include "parley/notify/smtp_mailer.h"
 
 namespace parley::server {
 
@@ -35,16 +36,8 @@ struct Config {
   };
   std::optional<Redis> redis;
 
-  /// How mail is sent, if named by `[mail] url`; printed on the console otherwise.
-  struct Mail {
-    std::string url;   ///< smtp://host:587 or smtps://host:465
-    std::string from;  ///< an address, as notify::parse_mail_address reads it
-    std::string user;
-    Secret password;
-    std::filesystem::path ca_file;  ///< certificates to trust; the system's if empty
-    enum class Tls : std::uint8_t { required, none } tls = Tls::required;
-  };
-  std::optional<Mail> mail;
+  /// How mail is sent, if `[mail]` names a server; printed on the console otherwise.
+  std::optional<notify::SmtpOptions> mail;
 
   /// PostgreSQL, if named by `[database] url`; SQLite files in the folder otherwise.
   std::optional<Secret> database_url;
