@@ -88,9 +88,11 @@ Result<void> read_admission(const toml::table& table, Config& config) {
       if (!found) return bad(node, name, "is not known");
     }
   }
-  // A share of its own that is all there is would let one organisation take every place.
-  if (config.slots.running_per_organisation_max > config.slots.running_max)
-    config.slots.running_per_organisation_max = config.slots.running_max;
+  auto& slots = config.slots;
+  // Three quarters unless said otherwise, so that no organisation takes every place.
+  if (!table.contains("chats_at_once_per_organisation"))
+    slots.running_per_organisation_max = std::max<std::size_t>(1, slots.running_max * 3 / 4);
+  slots.running_per_organisation_max = std::min(slots.running_per_organisation_max, slots.running_max);
   return {};
 }
 

@@ -83,7 +83,7 @@ TEST_F(ConfigTest, places_for_chats_and_budgets_are_complete_without_a_section) 
   EXPECT_EQ(set->budgets.of(admission::Payer::key, admission::Period::day), 1'500'000);
   EXPECT_EQ(set->budgets.of(admission::Payer::key, admission::Period::month),
             admission::BudgetLimits().of(admission::Payer::key, admission::Period::month));
-  EXPECT_EQ(load("[admission]\nchats_at_once = 8\n")->slots.running_per_organisation_max, 8U);
+  EXPECT_EQ(load("[admission]\nchats_at_once = 8\n")->slots.running_per_organisation_max, 6U);
   for (const auto* bad : {"chats_at_once = 0", "chats_at_once = \"8\"", "chat_wait = \"2m\"", "chat_wait = \"off\"",
                           "budget_per_key_per_day = \"0\"", "budget_per_key_per_day = 5", "budget_per_key = \"5\""})
     EXPECT_FALSE(load(fmt::format("[admission]\n{}\n", bad))) << bad;
