@@ -62,6 +62,26 @@ RedisOptions options(const RedisAddress& address, const std::string& prefix) {
   return {.address = address, .prefix = prefix, .reply_timeout = 2s, .retry_pause = 50ms, .heartbeat = 100ms};
 }
 
+/// A server of this test alone, for what would disturb others on a shared one.
+class OwnRedis {
+ public:
+  OwnRedis() {
+    const auto started = parley::testing::run_program({"scripts/lib/redis", "start"});
+    EXPECT_EQ(started.status, 0) << started.err;
+    url_ = started.out;
+    while (!url_.empty() && url_.back() == '\n') url_.pop_back();
+  }
+  ~OwnRedis() { stop(); }
+  void stop() {
+    if (!url_.empty()) EXPECT_EQ(parley::testing::run_program({"scripts/lib/redis", "stop", url_}).status, 0);
+    url_.clear();
+  }
+  RedisAddress address() const { return parse_redis_url(url_).value_or(RedisAddress()); }
+
+ private:
+  std::string url_;
+};
+
 class RedisStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -137,11 +157,8 @@ TEST_F(RedisStoreTest, without_a_server_everything_fails_at_once_and_subscribers
 }
 
 TEST_F(RedisStoreTest, a_server_that_goes_and_comes_back_is_used_again) {
-  const auto started = parley::testing::run_program({"scripts/lib/redis", "start"});
-  ASSERT_EQ(started.status, 0) << started.err;
-  std::string url = started.out;
-  while (!url.empty() && url.back() == '\n') url.pop_back();
-  const auto address = *parse_redis_url(url);
+  OwnRedis own;
+  const RedisAddress address = own.address();
   {
     RedisStore store(options(address, prefix_));
     Ear ear;
@@ -160,7 +177,7 @@ TEST_F(RedisStoreTest, a_server_that_goes_and_comes_back_is_used_again) {
     }));
     ASSERT_TRUE(becomes([&] { return store.connected(); }));
 
-    ASSERT_EQ(parley::testing::run_program({"scripts/lib/redis", "stop", url}).status, 0);
+    own.stop();
     ASSERT_TRUE(becomes([&] { return !store.connected(); }));
     EXPECT_FALSE(wait(store.take({{1, {1, 1h}}})));
     EXPECT_TRUE(ear.misses_more(5s, 2));
@@ -168,12 +185,12 @@ TEST_F(RedisStoreTest, a_server_that_goes_and_comes_back_is_used_again) {
 }
 
 TEST_F(RedisStoreTest, a_server_that_hangs_costs_one_timeout_and_not_one_for_each_request) {
-  auto hasty = options(address_, prefix_);
+  OwnRedis own;
+  auto hasty = options(own.address(), prefix_);
   hasty.reply_timeout = 100ms;
   RedisStore store(hasty);
   EXPECT_TRUE(wait(store.take({{1, {9, 1h}}})));
-  auto link = *RedisLink::connect(address_, 5s);
-  // Every command of every client waits; so this test keeps it short.
+  auto link = *RedisLink::connect(own.address(), 5s);
   ASSERT_TRUE(link->call({"CLIENT", "PAUSE", "400", "ALL"}));
   const auto began = std::chrono::steady_clock::now();
   int failed = 0;

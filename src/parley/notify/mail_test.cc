@@ -61,7 +61,7 @@ TEST(Mail, a_subject_is_one_line_in_ascii_whatever_it_holds) {
   EXPECT_THAT(composed("x\r\nBcc: eve@example.com"), HasSubstr("\r\nSubject: x  Bcc: eve@example.com\r\n"));
   EXPECT_THAT(composed("=?UTF-8?B?ZXZpbA==?="), Not(HasSubstr("ZXZpbA==")));
   EXPECT_THAT(composed(""), HasSubstr("\r\nSubject: \r\n"));
-  for (const std::string subject : {std::string(200, 'a'), std::string(100, '\xff'), std::string("\0\x01\x7f\n", 4)}) {
+  for (const std::string& subject : {std::string(200, 'a'), std::string(100, '\xff'), std::string("\0\x01\x7f\n", 4)}) {
     const std::string letter = composed(subject);
     for (std::size_t at = 0; at < letter.size();) {
       const auto end = letter.find("\r\n", at);
