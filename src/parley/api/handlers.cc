@@ -75,10 +75,9 @@ Async<Reply> Search::handle(Services& services, Context, Authorized<Permission> 
 
 Async<Reply> SendMessage::handle(Services& services, Context context, Authorized<Permission> permit,
                                  Validated<Input> input) {
-  if (input->chat_uuid) {
-    if (const auto refused = services.admission.admit_chat(*input->chat_uuid, permit.who()))
-      co_return fail(refused->error());
-  }
+  const admission::Target target{permit.project().tenant, permit.project().project, input->chat_uuid};
+  const auto refused = co_await services.admission.admit_target(admission::Work::chat, permit.who(), target);
+  if (refused) co_return fail(refused->error());
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
                           .page_url = input->url,

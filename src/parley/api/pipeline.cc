@@ -146,7 +146,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
-  auto admitted = services.admission.admit(from, *caller, route.action->cost);
+  auto admitted = co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost));
   if (!admitted) {
     progress.settled.rule = admitted.error().limit;
     // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.
@@ -312,7 +312,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     return services.outlet.error(error, progress.to);
   };
 
-  auto from = services.admission.admit_address(head.peer);
+  auto from = services.admission.admit_address(head.peer, head.headers);
   if (!from) {
     progress.settled.rule = from.error().limit;
     services.trail.count_anonymous_refusal(progress.settled.rule);

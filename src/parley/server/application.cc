@@ -4,10 +4,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
 #include "parley/api/pipeline.h"
+#include "parley/kv/redis_store.h"
 #include "parley/log/log.h"
 
 namespace parley::server {
@@ -89,12 +91,28 @@ std::size_t connections_that_fit() {
   return std::min(http::ServerOptions().connections_max, allowed > 2 * reserved ? allowed - reserved : allowed / 2);
 }
 
-std::uint64_t random_word(crypto::Random& random) {
-  std::array<std::uint8_t, 8> bytes{};
-  random.fill(bytes);
-  std::uint64_t word = 0;
-  for (const auto byte : bytes) word = word << 8 | byte;
-  return word;
+/// What subjects of limits are hashed with. Nodes that share counts share it; one that counts alone draws its own, so
+/// that it changes with each start.
+admission::HashKey count_key(Installation& at) {
+  std::array<std::uint8_t, 16> bytes{};
+  if (at.config().redis) {
+    const auto shared = at.folder().keyring().derive("admission counts");
+    std::memcpy(bytes.data(), shared.secret().reveal().data(), bytes.size());
+  } else {
+    at.random.fill(bytes);
+  }
+  admission::HashKey key;
+  for (std::size_t i = 0; i < 8; ++i) {
+    key.first = key.first << 8 | bytes[i];
+    key.second = key.second << 8 | bytes[8 + i];
+  }
+  return key;
+}
+
+std::unique_ptr<kv::Store> open_counters(const Config& config) {
+  if (!config.redis) return nullptr;
+  return std::make_unique<kv::RedisStore>(
+      kv::RedisOptions{.address = config.redis->address, .prefix = config.redis->prefix});
 }
 
 }  // namespace
@@ -104,7 +122,8 @@ Application::Application(Installation& at, const ApplicationOptions& options)
       outlet_(options.tls_cert.empty() ? api::Outlet::Transport::plain : api::Outlet::Transport::tls),
       web_(api::embedded_pages()),
       readiness_(std::make_unique<Readiness>()),
-      admission_(at.config().limits, at.clock, random_word(at.random)),
+      counters_(open_counters(at.config())),
+      admission_(at.config().limits, at.clock, count_key(at), counters_.get(), at.config().proxies),
       services_{.clock = at.clock,
                 .random = at.random,
                 .outlet = outlet_,

@@ -10,6 +10,7 @@
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/http/server.h"
+#include "parley/kv/store.h"
 #include "parley/server/installation.h"
 
 namespace parley::server {
@@ -43,6 +44,7 @@ class Application {
   api::Outlet outlet_;
   api::WebFiles web_;
   std::unique_ptr<Readiness> readiness_;
+  std::unique_ptr<kv::Store> counters_;  ///< shared with other nodes; null: this node counts alone
   admission::Admission admission_;
   api::Services services_;
   std::unique_ptr<Housekeeping> housekeeping_;
