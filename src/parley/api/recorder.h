@@ -17,6 +17,9 @@ class Recorder {
   /// Somebody known was told no. Durable when this returns, so that the answer cannot outrun its record.
   Async<void> refused(RequestId request, Principal who, Literal action, Literal rule);
 
+  /// Somebody known is about to change something. Durable when this returns: what cannot be recorded is not done.
+  Async<void> write(RequestId request, Principal who, Literal action, Literal rule, trail::Object object);
+
   /// Somebody known looked at something, or met a limit: too many for a sync each, so at most a second late.
   Async<void> note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision);
 
