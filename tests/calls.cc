@@ -10,9 +10,15 @@ namespace json = boost::json;
 namespace {
 
 std::optional<json::value> value_for(std::string_view field, std::string_view slug) {
-  if (field == "project_slug") return slug;
-  if (field == "message" || field == "q") return question;
+  if (field == "project_slug") return json::value(slug);
+  if (field == "message" || field == "q") return json::value(question);
   if (field == "scopes") return json::array{"project_read"};
+  if (field == "organisation") return json::value("00000000-0000-4000-8000-000000000000");
+  if (field == "email") return json::value("somebody@example.org");
+  if (field == "role") return json::value("viewer");
+  if (field == "code") return json::value("000000");
+  if (field == "old" || field == "new") return json::value("quartz lantern oblique ferry");
+  if (field == "require_second_factor") return json::value(false);
   return std::nullopt;
 }
 
@@ -55,8 +61,9 @@ std::optional<testing::HttpCall> call_for(const api::Route& route, std::string_v
   if (const auto open = call.path.find('{'); open != std::string::npos) {
     const auto close = call.path.find('}');
     const auto parameter = call.path.substr(open + 1, close - open - 1);
-    if (parameter != "slug" && parameter != "name" && parameter != "id") return std::nullopt;
-    call.path.replace(open, close - open + 1, parameter == "slug" ? slug : parameter == "id" ? id : asset);
+    const bool is_id = parameter == "id" || parameter == "session" || parameter == "account" || parameter == "invitation";
+    if (parameter != "slug" && parameter != "name" && !is_id) return std::nullopt;
+    call.path.replace(open, close - open + 1, parameter == "slug" ? slug : is_id ? id : asset);
   }
   if (!route.action) {
     // What a public route wants in its body is its own; here it must only refuse everybody alike.

@@ -12,7 +12,7 @@ namespace {
 class Network {
  public:
   explicit Network(const boost::asio::ip::address& address) {
-    const auto plain = unmapped(address);
+    const auto plain = net::unmapped(address);
     if (plain.is_v4()) {
       const auto bytes = plain.to_v4().to_bytes();
       std::memcpy(bytes_.data(), bytes.data(), size_ = bytes.size());

@@ -7,6 +7,8 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include "parley/admission/admission.h"
 #include "parley/admission/slots.h"
@@ -132,8 +134,9 @@ void a_free_slot(benchmark::State& state) {
 BENCHMARK(a_free_slot);
 
 void client_behind_two_proxies(benchmark::State& state) {
-  const Proxies proxies{.trusted = {*parse_network_range("10.0.0.0/8"), *parse_network_range("192.168.0.0/16")},
-                        .header = ForwardedHeader::x_forwarded_for};
+  const Proxies proxies{
+      .trusted = {*net::parse_network_range("10.0.0.0/8"), *net::parse_network_range("192.168.0.0/16")},
+      .header = ForwardedHeader::x_forwarded_for};
   const std::array<std::string_view, 1> lines{"198.51.100.7, 203.0.113.9, 10.1.2.3"};
   const auto peer = boost::asio::ip::make_address("10.0.0.1");
   for (auto _ : state) benchmark::DoNotOptimize(client_of(peer, lines, proxies));

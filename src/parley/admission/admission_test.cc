@@ -236,7 +236,8 @@ TEST(Admission, accounts_are_the_same_in_any_case_of_letters) {
 
 TEST(Admission, forged_headers_gain_nothing) {
   ManualClock clock;
-  const Proxies proxies{.trusted = {*parse_network_range("10.0.0.0/8")}, .header = ForwardedHeader::x_forwarded_for};
+  const Proxies proxies{.trusted = {*net::parse_network_range("10.0.0.0/8")},
+                        .header = ForwardedHeader::x_forwarded_for};
   Admission admission(only("request_per_address", Rate{10, 1min}), clock, hash_key, nullptr, proxies);
   const auto passes = [&](const char* peer, const std::string& header) {
     const std::array<std::string_view, 1> lines{header};

@@ -109,49 +109,7 @@ std::optional<address> hop_of_element(std::string_view element) {
   return found;
 }
 
-std::uint8_t byte_at(const address& from, std::size_t i) {
-  return from.is_v4() ? from.to_v4().to_bytes()[i] : from.to_v6().to_bytes()[i];
-}
-
 }  // namespace
-
-address unmapped(const address& from) {
-  if (from.is_v6() && from.to_v6().is_v4_mapped())
-    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, from.to_v6());
-  return from;
-}
-
-bool NetworkRange::contains(const address& given) const {
-  const address plain = unmapped(given);
-  if (plain.is_v4() != base_.is_v4()) return false;
-  const std::size_t whole = prefix_ / 8;
-  for (std::size_t i = 0; i < whole; ++i)
-    if (byte_at(plain, i) != byte_at(base_, i)) return false;
-  const unsigned rest = prefix_ % 8;
-  return rest == 0 || ((byte_at(plain, whole) ^ byte_at(base_, whole)) >> (8 - rest)) == 0;
-}
-
-Result<NetworkRange> parse_network_range(std::string_view text) {
-  const auto refuse = [](Literal why) { return fail(Code::invalid_argument, why); };
-  const auto slash = text.find('/');
-  const auto base = parse_plain(text.substr(0, slash));
-  if (!base) return refuse("an address or a range such as 10.0.0.0/8 is needed");
-  NetworkRange range;
-  range.base_ = *base;
-  const unsigned bits = base->is_v4() ? 32 : 128;
-  range.prefix_ = bits;
-  if (slash != std::string_view::npos) {
-    const auto digits = text.substr(slash + 1);
-    const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), range.prefix_);
-    if (status != std::errc() || end != digits.data() + digits.size() || range.prefix_ > bits)
-      return refuse("the number behind the slash is not a prefix");
-  }
-  if (range.prefix_ == 0) return refuse("a range of all addresses would believe everybody");
-  if (base->is_v6() && base->to_v6().is_v4_mapped()) return refuse("write an IPv4 range as IPv4");
-  for (unsigned bit = range.prefix_; bit < bits; ++bit)
-    if ((byte_at(*base, bit / 8) >> (7 - bit % 8) & 1) != 0) return refuse("the address has bits behind its prefix");
-  return range;
-}
 
 Literal name(ForwardedHeader header) {
   switch (header) {
@@ -164,9 +122,9 @@ Literal name(ForwardedHeader header) {
 bool is_named(ForwardedHeader header, std::string_view given) { return equal_letters(given, name(header)); }
 
 address client_of(const address& peer, std::span<const std::string_view> lines, const Proxies& proxies) {
-  const address self = unmapped(peer);
+  const address self = net::unmapped(peer);
   const auto trusted = [&](const address& hop) {
-    return std::ranges::any_of(proxies.trusted, [&](const NetworkRange& range) { return range.contains(hop); });
+    return std::ranges::any_of(proxies.trusted, [&](const net::NetworkRange& range) { return range.contains(hop); });
   };
   if (!trusted(self)) return self;
   std::size_t hops = 0;
@@ -188,7 +146,7 @@ address client_of(const address& peer, std::span<const std::string_view> lines, 
         hop = hop_of_element(*element);
       }
       if (!hop) return self;
-      const address client = unmapped(*hop);
+      const address client = net::unmapped(*hop);
       if (!trusted(client)) return client;
     }
   }

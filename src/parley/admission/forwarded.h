@@ -9,24 +9,9 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "parley/base/literal.h"
-#include "parley/base/result.h"
+#include "parley/net/network_range.h"
 
 namespace parley::admission {
-
-/// A range of addresses, e.g. 10.0.0.0/8.
-class NetworkRange {
- public:
-  bool contains(const boost::asio::ip::address& address) const;
-
- private:
-  friend Result<NetworkRange> parse_network_range(std::string_view text);
-  boost::asio::ip::address base_;
-  unsigned prefix_ = 0;
-};
-
-/// "10.0.0.0/8", "2001:db8::/32", or one address. `invalid_argument` for anything else, for bits behind the prefix (the
-/// writer meant something else than the range that would result) and for /0, which would believe everybody.
-Result<NetworkRange> parse_network_range(std::string_view text);
 
 enum class ForwardedHeader : std::uint8_t {
   x_forwarded_for,  ///< "X-Forwarded-For: client, proxy"
@@ -39,13 +24,9 @@ bool is_named(ForwardedHeader header, std::string_view name);
 /// Who may say where a request comes from, and in which header. Only one is believed: a proxy sets one and passes the
 /// other on as the client sent it.
 struct Proxies {
-  std::vector<NetworkRange> trusted;
+  std::vector<net::NetworkRange> trusted;
   ForwardedHeader header = ForwardedHeader::x_forwarded_for;
 };
-
-/// An IPv4 address that came in IPv6's clothes (::ffff:192.0.2.1) as itself, so that it has one count and matches
-/// ranges.
-boost::asio::ip::address unmapped(const boost::asio::ip::address& address);
 
 /// The address a request comes from: the right-most hop that no trusted proxy is, since everything left of it is
 /// hearsay from outside. `peer` is the connection's; `lines` are all values of the believed header, in their order.

@@ -26,7 +26,7 @@ std::set<address> readings(std::string_view stretch) {
   for (std::size_t size = stretch.size(); size > 0; --size) {
     boost::system::error_code error;
     const auto parsed = make_address(std::string(stretch.substr(0, size)), error);
-    if (!error) found.insert(unmapped(parsed));
+    if (!error) found.insert(parley::net::unmapped(parsed));
   }
   return found;
 }
@@ -50,14 +50,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rest.remove_prefix(end + 1);
   }
 
-  Proxies proxies{.trusted = {*parse_network_range("10.0.0.0/8"), *parse_network_range("2001:db8:aaaa::/48")},
+  Proxies proxies{.trusted = {*parley::net::parse_network_range("10.0.0.0/8"), *parley::net::parse_network_range("2001:db8:aaaa::/48")},
                   .header = standard ? ForwardedHeader::forwarded : ForwardedHeader::x_forwarded_for};
   const auto trusted = [&](const address& hop) {
     return proxies.trusted[0].contains(hop) || proxies.trusted[1].contains(hop);
   };
 
   for (const auto* outside : {"192.0.2.1", "::ffff:192.0.2.1", "2001:db8:bbbb::1"})
-    require(client_of(make_address(outside), lines, proxies) == unmapped(make_address(outside)));
+    require(client_of(make_address(outside), lines, proxies) == parley::net::unmapped(make_address(outside)));
 
   const address peer = make_address("10.0.0.1");
   const address client = client_of(peer, lines, proxies);

@@ -7,28 +7,13 @@ namespace {
 
 Proxies proxies(ForwardedHeader header = ForwardedHeader::x_forwarded_for) {
   Proxies made{.trusted = {}, .header = header};
-  for (const auto* range : {"10.0.0.0/8", "2001:db8:aaaa::/48"}) made.trusted.push_back(*parse_network_range(range));
+  for (const auto* range : {"10.0.0.0/8", "2001:db8:aaaa::/48"})
+    made.trusted.push_back(*net::parse_network_range(range));
   return made;
 }
 
 std::string client(std::string_view peer, std::vector<std::string_view> lines, const Proxies& with = proxies()) {
   return client_of(boost::asio::ip::make_address(std::string(peer)), lines, with).to_string();
-}
-
-TEST(NetworkRange, holds_what_its_prefix_says) {
-  const auto range = *parse_network_range("192.0.2.128/25");
-  const auto inside = [&](const char* text) { return range.contains(boost::asio::ip::make_address(text)); };
-  EXPECT_TRUE(inside("192.0.2.128"));
-  EXPECT_TRUE(inside("192.0.2.255"));
-  EXPECT_TRUE(inside("::ffff:192.0.2.200"));
-  EXPECT_FALSE(inside("192.0.2.127"));
-  EXPECT_FALSE(inside("192.0.3.128"));
-  EXPECT_FALSE(inside("2001:db8::1"));
-  EXPECT_TRUE(parse_network_range("192.0.2.7"));
-  EXPECT_TRUE(parse_network_range("2001:db8::/33"));
-  for (const auto* bad : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "0.0.0.0/0", "::/0", "10.0.0/8", "10/8",
-                          "10.0.0.0/8 ", "fe80::1%eth0", "2001:db8::1/64", "proxy", "::ffff:10.0.0.0/104"})
-    EXPECT_FALSE(parse_network_range(bad)) << bad;
 }
 
 TEST(Forwarded, a_peer_outside_the_list_is_itself_whatever_it_says) {

@@ -9,7 +9,9 @@
 #include "parley/api/outlet.h"
 #include "parley/api/recorder.h"
 #include "parley/api/route.h"
+#include "parley/api/session.h"
 #include "parley/crypto/random.h"
+#include "parley/http/cookie.h"
 #include "parley/identity/credential_watch.h"
 #include "parley/identity/project_directory.h"
 #include "parley/identity/sender.h"
@@ -26,6 +28,7 @@ struct Progress {
   Context context;
   Recipient to;
   boost::asio::ip::address client;
+  std::optional<std::string_view> session;  ///< the session cookie's value
   steady_clock::time_point started = steady_clock::now();
   const Route* route = nullptr;
   Principal who;
@@ -33,7 +36,11 @@ struct Progress {
   int status = 0;
 
   identity::Credentials credentials() const {
-    return {.authorization = context.head->header("Authorization"), .sender = context.sender, .client = client};
+    return {.authorization = context.head->header("Authorization"),
+            .session = session,
+            .use = use_of(*context.head),
+            .sender = context.sender,
+            .client = client};
   }
 };
 
@@ -129,6 +136,11 @@ Async<boost::json::object> read_input(http::Exchange& exchange, const Route& rou
 /// The steps of an action route, in order. Each consumes what the one before has made.
 Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& progress, AddressAdmitted from) {
   const Route& route = *progress.route;
+
+  // A cookie of ours that cannot be read is a credential that does not hold.
+  auto session = http::find_cookie(*progress.context.head, session_cookie);
+  if (!session) co_return std::unexpected(std::move(session).error());
+  progress.session = *session;
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
   auto caller = co_await services.authenticator.authenticate(progress.credentials());
@@ -331,6 +343,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   }
 
   progress.client = from->client();
+  progress.context.from = &*from;
 
   if (head.method == http::Method::options && head.header("Access-Control-Request-Method")) {
     co_await preflight(services, exchange, progress);
@@ -370,7 +383,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   const bool streamed = match.route->streams == Route::Streams::yes && wants_events(head);
   if (streamed) progress.context.deltas = &events;
 
-  auto outcome = match.route->action ? co_await run_action(services, exchange, progress, *std::move(from))
+  auto outcome = match.route->action ? co_await run_action(services, exchange, progress, *from)
                                      : co_await run_public(services, exchange, progress);
 
   if (outcome && streamed) {

@@ -27,6 +27,7 @@ struct Services;
 struct Context {
   RequestId request;
   const http::RequestHead* head = nullptr;  ///< lives as long as the exchange
+  const AddressAdmitted* from = nullptr;    ///< likewise
   std::string_view parameter;               ///< what stood for {…} in the path, decoded; empty if the path has none
   Sender sender;
   chat::DeltaSink* deltas = nullptr;  ///< set when the client asked for server-sent events and the action streams
@@ -59,6 +60,18 @@ struct Route {
                           boost::json::object input, Settled* settled) = nullptr;
   /// Validates and handles. For a public route.
   Async<Reply> (*answer)(Services& services, Context context, boost::json::object input) = nullptr;
+};
+
+/// What most actions have in common; each says what is different.
+template <class P, class I = struct NoInput>
+struct JsonAction {
+  using Permission = P;
+  using Input = I;
+  static constexpr auto input_from = std::is_same_v<I, NoInput> ? Route::Input::none : Route::Input::body;
+  static constexpr auto slug_from = P::info.on == ActionInfo::On::project ? Route::Slug::in_path : Route::Slug::none;
+  // Some short fields, escaped.
+  static constexpr std::size_t body_bytes_max = input_from == Route::Input::body ? std::size_t{16} * 1024 : 0;
+  static constexpr auto streams = Route::Streams::no;
 };
 
 /// Says that a route needs no credential, and why that is right.

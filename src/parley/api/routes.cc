@@ -3,6 +3,7 @@
 #include "parley/api/actions.h"
 #include "parley/api/key_actions.h"
 #include "parley/api/pages.h"
+#include "parley/api/people.h"
 #include "parley/api/route.h"
 #include "parley/text/percent.h"
 
@@ -22,6 +23,40 @@ constexpr std::array table{
     action<actions::KeysRevoke>(Method::delete_, "/api/v1/keys/{id}/"),
     action<actions::KeysRotate>(Method::post, "/api/v1/keys/{id}/rotate/"),
     action<actions::KeysEnable>(Method::post, "/api/v1/keys/{id}/enable/"),
+
+    // Signing in. What proves who somebody is stands in the body, or in the cookie of a session that owes something.
+    open<SignIn>(Method::post, "/api/v1/session/", Public{"judges a password, which is what makes a session"}),
+    open<PresentFactor>(Method::post, "/api/v1/session/factor/", Public{"judges the session that owes a factor"}),
+    open<AskReset>(Method::post, "/api/v1/password-resets/", Public{"says the same whoever asks for whomever"}),
+    open<FinishReset>(Method::post, "/api/v1/password-resets/finish/", Public{"guarded by the link in its body"}),
+    open<ConfirmEmail>(Method::post, "/api/v1/email-confirmations/", Public{"guarded by the link in its body"}),
+    open<LookAtInvitation>(Method::post, "/api/v1/invitations/look/", Public{"guarded by the link in its body"}),
+    open<AcceptInvitation>(Method::post, "/api/v1/invitations/accept/", Public{"guarded by the link in its body"}),
+
+    // One's own account.
+    action<actions::GetSession>(Method::get, "/api/v1/session/"),
+    action<actions::DeleteSession>(Method::delete_, "/api/v1/session/"),
+    action<actions::PutOrganisationOfSession>(Method::put, "/api/v1/session/organisation/"),
+    action<actions::PostPassword>(Method::post, "/api/v1/account/password/"),
+    action<actions::ListSessions>(Method::get, "/api/v1/account/sessions/"),
+    action<actions::DeleteOtherSessions>(Method::delete_, "/api/v1/account/sessions/"),
+    action<actions::DeleteSessionById>(Method::delete_, "/api/v1/account/sessions/{session}/"),
+    action<actions::GetFactors>(Method::get, "/api/v1/account/factors/"),
+    action<actions::BeginTotp>(Method::post, "/api/v1/account/totp/"),
+    action<actions::ConfirmTotp>(Method::post, "/api/v1/account/totp/confirm/"),
+    action<actions::DeleteTotp>(Method::delete_, "/api/v1/account/totp/"),
+    action<actions::MakeRecoveryCodes>(Method::post, "/api/v1/account/recovery-codes/"),
+
+    // The organisation and its people.
+    action<actions::GetOrganisation>(Method::get, "/api/v1/organisation/"),
+    action<actions::PutOrganisation>(Method::put, "/api/v1/organisation/"),
+    action<actions::ListProjects>(Method::get, "/api/v1/projects/"),
+    action<actions::ListMembers>(Method::get, "/api/v1/members/"),
+    action<actions::PutMember>(Method::put, "/api/v1/members/{account}/"),
+    action<actions::DeleteMember>(Method::delete_, "/api/v1/members/{account}/"),
+    action<actions::ListInvitations>(Method::get, "/api/v1/invitations/"),
+    action<actions::PostInvitation>(Method::post, "/api/v1/invitations/"),
+    action<actions::DeleteInvitation>(Method::delete_, "/api/v1/invitations/{invitation}/"),
 
     open<pages::liveness>("/healthz", Public{"says only that the process runs"}, "Is the process alive"),
     open<pages::readiness>("/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer"),

@@ -23,6 +23,13 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
   return {};
 }
 
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, Secret& to) {
+  std::string text;
+  PARLEY_TRY(read(from, rule, name, text));
+  to = Secret(std::move(text));
+  return {};
+}
+
 Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, bool& to) {
   const auto* value = from.if_bool();
   if (!value) return fail(Error(Code::invalid_argument, "must be true or false").about(name));
@@ -43,6 +50,10 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
 
 boost::json::object schema_of(const FieldRule& rule, const std::string*) {
   return {{"type", "string"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
+}
+
+boost::json::object schema_of(const FieldRule& rule, const Secret*) {
+  return {{"type", "string"}, {"format", "password"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
 }
 
 boost::json::object schema_of(const FieldRule& rule, const bool*) {

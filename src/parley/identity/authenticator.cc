@@ -60,7 +60,12 @@ NotAuthenticated refusal_of(KeyRefused refused) {
 
 asio::awaitable<std::expected<Authenticated, NotAuthenticated>> Authenticator::authenticate(
     Credentials credentials) const {
-  if (!credentials.authorization) co_return Authenticated(Principal{});
+  if (!credentials.authorization) {
+    if (!credentials.session) co_return Authenticated(Principal{});
+    auto member = co_await find_member(std::move(credentials));
+    if (!member) co_return std::unexpected(std::move(member).error());
+    co_return Authenticated(*std::move(member));
+  }
   const auto token = token_in(*credentials.authorization);
   if (!token) co_return fail(Code::unauthenticated, not_valid, "no Bearer or Api-Key scheme");
   if (token->starts_with(visitor_token_prefix)) {
@@ -102,6 +107,28 @@ auto Authenticator::find_visitor(std::string_view token, Credentials credentials
                 .scopes = pass.scopes};
   who.groups.names = std::move(pass.groups);
   if (pass.vouched_by) who.vouched_by = pass.vouched_by->key;
+  co_return who;
+}
+
+auto Authenticator::find_member(Credentials credentials) const -> asio::awaitable<Found> {
+  // The cookie is SameSite=Strict, so a browser sends it from elsewhere only within our own registrable domain.
+  if (credentials.sender.kind != Sender::Kind::own_page && credentials.sender.kind != Sender::Kind::program)
+    co_return fail(Code::permission_denied, "a session is for this server's own pages");
+  auto presented = PARLEY_CO_TRY(parse_session_token(*credentials.session));
+  auto session = PARLEY_CO_TRY(co_await sessions_.require_open(std::move(presented), credentials.use));
+  Principal who{.kind = PrincipalKind::member, .id = session->account.uuid(), .session = session->id.uuid()};
+  switch (session->assurance) {
+    case Assurance::factor_owed: co_return fail(Code::unauthenticated, "a second factor is owed");
+    case Assurance::enrolment_owed: who.shown = Shown::must_enrol; co_return who;
+    case Assurance::full: break;
+  }
+  if (!session->tenant) co_return who;
+  // Out of the organisation since: still somebody, who may choose another.
+  const auto member = PARLEY_CO_TRY(co_await members_.find(session->account, *session->tenant));
+  if (!member) co_return who;
+  who.tenant = member->tenant;
+  who.scopes = scopes_of(member->role);
+  for (const auto& grant : member->grants) who.grants.push_back({grant.project, scopes_of(grant.role)});
   co_return who;
 }
 

@@ -8,14 +8,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class CredentialWatchContract : public StoresContract {
+class CredentialWatchContract : public PeopleContract {
  protected:
   void SetUp() override {
-    StoresContract::SetUp();
+    PeopleContract::SetUp();
     if (IsSkipped()) return;
     keys = std::make_unique<KeyStore>(store().control(), clock);
     tokens = std::make_unique<VisitorTokens>(keyring.derive("visitor tokens"), clock, crypto::system_random());
-    authenticator = std::make_unique<Authenticator>(*keys, *tokens);
+    authenticator = std::make_unique<Authenticator>(*keys, *tokens, *sessions, *members);
   }
   CreatedKey make(NewKey wanted) {
     wanted.tenant = acme;

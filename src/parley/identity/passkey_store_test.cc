@@ -14,15 +14,14 @@ using namespace std::chrono_literals;
 using soft::SoftAnswer;
 using soft::SoftPasskey;
 
-class PasskeyStoreContract : public StoresContract {
+class PasskeyStoreContract : public PeopleContract {
  protected:
   void SetUp() override {
-    StoresContract::SetUp();
+    PeopleContract::SetUp();
     if (IsSkipped()) return;
     const auto site = make_passkey_site("https://chat.example.org", "Chat").value();
     tickets = std::make_unique<SignInTickets>(keyring.derive("sign-in tickets"), store().control(), clock);
     passkeys = std::make_unique<PasskeyStore>(store().control(), *tickets, site, clock);
-    accounts = std::make_unique<AccountStore>(store().control(), hasher, clock);
     ada = make_account("ada@example.org");
     bob = make_account("bob@example.org");
   }
@@ -44,10 +43,8 @@ class PasskeyStoreContract : public StoresContract {
     return wait(passkeys->finish_sign_in("", begun.ticket, SoftAnswer::to(begun.options).assertion(device)));
   }
 
-  PasswordHasher hasher{workers, {.memory_bytes = 8192, .passes = 1}};
   std::unique_ptr<SignInTickets> tickets;
   std::unique_ptr<PasskeyStore> passkeys;
-  std::unique_ptr<AccountStore> accounts;
   AccountId ada;
   AccountId bob;
 };
@@ -183,7 +180,7 @@ TEST_P(PasskeyStoreContract, a_credential_belongs_to_one_account) {
 TEST_P(PasskeyStoreContract, a_disabled_account_does_not_sign_in) {
   SoftPasskey device;
   ASSERT_TRUE(enrol(ada, device));
-  ASSERT_TRUE(wait(accounts->disable(ada)));
+  ASSERT_TRUE(wait(accounts->disable(local_operator(), ada)));
   EXPECT_EQ(code_of(sign_in(device)), Code::unauthenticated);
   EXPECT_EQ(code_of(wait(passkeys->begin_registration(ada, "session"))), Code::not_found);
 }

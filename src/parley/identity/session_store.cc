@@ -169,6 +169,15 @@ Result<FullSession> SessionStore::as_full(OpenSession session) {
   std::unreachable();
 }
 
+Result<ProvenFactor> SessionStore::fresh_factor(const OpenSession& session) const {
+  if (session->factor_at) {
+    // Which kind it was is not kept, and nothing asks.
+    const ProvenFactor factor(session->account, FactorKind::totp, *session->factor_at);
+    if (factor.is_fresh(session->account, clock_.now())) return factor;
+  }
+  return fail(Code::permission_denied, "present a second factor again first");
+}
+
 Async<FullSession> SessionStore::switch_organisation(FullSession session, TenantId tenant) {
   SessionRecord record = *session;
   record.tenant = tenant;

@@ -136,6 +136,10 @@ class SessionStore {
   /// `unauthenticated` while something is owed.
   static Result<FullSession> as_full(OpenSession session);
 
+  /// The second factor that was presented in this session a moment ago (`factor_fresh_for`), for what asks for one;
+  /// `permission_denied` if it must be presented again.
+  Result<ProvenFactor> fresh_factor(const OpenSession& session) const;
+
   /// Acts for another organisation from now on. `not_found` if the account does not belong to it; `permission_denied`
   /// if it requires a second factor and none was presented in this session.
   Async<FullSession> switch_organisation(FullSession session, TenantId tenant);

@@ -86,6 +86,7 @@ class ProvenFactor {
  private:
   friend class SecondFactors;
   friend class PasskeyStore;
+  friend class SessionStore;  // which remembers when one was presented
   ProvenFactor(AccountId account, FactorKind kind, Timestamp at) : account_(account), kind_(kind), at_(at) {}
   AccountId account_;
   FactorKind kind_;

@@ -248,11 +248,6 @@ AddressKind classify(const asio::ip::address& address) {
   return address.is_v4() ? classify_v4(address.to_v4().to_uint()) : classify_v6(address.to_v6().to_bytes());
 }
 
-asio::ip::address unmapped(const asio::ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) return address_v4(last_four(address.to_v6().to_bytes()));
-  return address;
-}
-
 std::optional<asio::ip::address_v4> parse_ipv4_any_spelling(std::string_view text) {
   std::array<std::uint64_t, 4> parts{};
   std::size_t count = 0;
@@ -357,23 +352,11 @@ Result<EgressPolicy> EgressPolicy::parse(std::span<const std::string> entries) {
       return fail(Code::invalid_argument, "an egress entry is HOST:PORT or a network such as 10.1.0.0/16", entry);
     };
     const std::string_view text(entry);
-    if (const auto slash = text.find('/'); slash != std::string_view::npos) {
-      boost::system::error_code error;
-      const auto base = asio::ip::make_address(std::string(text.substr(0, slash)), error);
-      const auto digits = text.substr(slash + 1);
-      unsigned prefix = 0;
-      const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
-      const unsigned bits = base.is_v4() ? 32 : 128;
-      if (error || status != std::errc() || end != digits.data() + digits.size() || prefix > bits) return wrong();
+    if (text.contains('/')) {
+      const auto network = parse_network_range(text);
       // A slip that opens everything is worse than a list of several networks.
-      if (prefix < (base.is_v4() ? 8U : 16U)) return wrong();
-      const auto stray = [&](const auto& bytes) {
-        for (unsigned bit = prefix; bit < bits; ++bit)
-          if ((bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return true;
-        return false;
-      };
-      if (base.is_v4() ? stray(base.to_v4().to_bytes()) : stray(base.to_v6().to_bytes())) return wrong();
-      policy.networks_.push_back({base, prefix});
+      if (!network || network->prefix() < (network->base().is_v4() ? 8U : 16U)) return wrong();
+      policy.networks_.push_back(*network);
       continue;
     }
     const auto colon = port_colon(text);
@@ -394,13 +377,8 @@ Permission EgressPolicy::judge(std::string_view host, const asio::ip::address& a
   for (const auto& place : places_)
     if (place.port == port && (place.address ? *place.address == plain : place.host == host))
       return Permission::allow_listed;
-  for (const auto& network : networks_) {
-    if (network.base.is_v4() != plain.is_v4()) continue;
-    const bool within = plain.is_v4()
-                            ? is_within(network.base.to_v4().to_bytes(), plain.to_v4().to_bytes(), network.prefix)
-                            : is_within(network.base.to_v6().to_bytes(), plain.to_v6().to_bytes(), network.prefix);
-    if (within) return Permission::allow_listed;
-  }
+  if (std::ranges::any_of(networks_, [&](const NetworkRange& network) { return network.contains(plain); }))
+    return Permission::allow_listed;
   // A request that is really a letter to a mail server needs a port where one listens.
   constexpr std::array<std::uint16_t, 4> web_ports{80, 443, 8080, 8443};
   const bool open = kind == AddressKind::global && std::ranges::find(web_ports, port) != web_ports.end();

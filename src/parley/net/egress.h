@@ -12,6 +12,7 @@
 
 #include "parley/base/literal.h"
 #include "parley/base/result.h"
+#include "parley/net/network_range.h"
 
 namespace parley::net {
 
@@ -39,9 +40,6 @@ Literal name(AddressKind kind);
 /// The kind of an address, as a packet to it would be treated: an IPv4 address inside an IPv6 one (::ffff:0:0/96, the
 /// NAT64 prefix 64:ff9b::/96) is judged as the IPv4 address.
 AddressKind classify(const asio::ip::address& address);
-
-/// ::ffff:a.b.c.d as a.b.c.d; any other address as it is. So one host has one address to compare.
-asio::ip::address unmapped(const asio::ip::address& address);
 
 /// An IPv4 address in any spelling that some reader of URLs accepts: 1 to 4 parts, decimal, octal (0177) or hexadecimal
 /// (0x7f), the last one filling what is left. None for anything else.
@@ -107,12 +105,8 @@ class EgressPolicy {
     std::optional<asio::ip::address> address;
     std::uint16_t port;
   };
-  struct Network {
-    asio::ip::address base;
-    unsigned prefix;
-  };
   std::vector<Place> places_;
-  std::vector<Network> networks_;
+  std::vector<NetworkRange> networks_;
 };
 
 }  // namespace parley::net

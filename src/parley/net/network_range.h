@@ -20,6 +20,9 @@ class NetworkRange {
   /// Whether every address of `other` is in this one.
   bool contains(const NetworkRange& other) const;
 
+  const boost::asio::ip::address& base() const { return base_; }
+  unsigned prefix() const { return prefix_; }
+
   /// The one spelling that `parse_network_range` reads back to the same range: always with its prefix, "10.0.0.1/32".
   std::string to_string() const;
 

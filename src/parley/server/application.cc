@@ -11,6 +11,8 @@
 #include "parley/api/pipeline.h"
 #include "parley/kv/redis_store.h"
 #include "parley/log/log.h"
+#include "parley/notify/console_mailer.h"
+#include "parley/notify/smtp_mailer.h"
 
 namespace parley::server {
 
@@ -115,6 +117,11 @@ std::unique_ptr<kv::Store> open_counters(const Config& config) {
       kv::RedisOptions{.address = config.redis->address, .prefix = config.redis->prefix});
 }
 
+std::unique_ptr<notify::Mailer> open_mailer(Installation& at) {
+  if (at.config().mail) return std::make_unique<notify::SmtpMailer>(*at.config().mail, at.clock, at.random);
+  return std::make_unique<notify::ConsoleMailer>();
+}
+
 }  // namespace
 
 Application::Application(Installation& at, const ApplicationOptions& options)
@@ -122,6 +129,9 @@ Application::Application(Installation& at, const ApplicationOptions& options)
       outlet_(options.tls_cert.empty() ? api::Outlet::Transport::plain : api::Outlet::Transport::tls),
       web_(api::embedded_pages()),
       readiness_(std::make_unique<Readiness>()),
+      mailer_(open_mailer(at)),
+      letters_(*mailer_, letter_threads_, at.config().own_address.origin(),
+               at.config().mail ? MailedLetters::Reach::mailboxes : MailedLetters::Reach::console),
       counters_(open_counters(at.config())),
       admission_(at.config().limits, at.clock, count_key(at), counters_.get(), at.config().proxies),
       services_{.clock = at.clock,
@@ -135,6 +145,14 @@ Application::Application(Installation& at, const ApplicationOptions& options)
                 .keys = *at.keys,
                 .visitor_tokens = *at.visitor_tokens,
                 .set_up = *at.set_up,
+                .people = {.tenants = *at.tenants,
+                           .accounts = *at.accounts,
+                           .links = *at.account_links,
+                           .sessions = *at.sessions,
+                           .factors = *at.second_factors,
+                           .members = *at.members,
+                           .invitations = *at.invitations,
+                           .letters = letters_},
                 .trail = *at.recorder,
                 .library = *at.library,
                 .turns = *at.turns,

@@ -12,6 +12,7 @@
 #include "parley/http/server.h"
 #include "parley/kv/store.h"
 #include "parley/server/installation.h"
+#include "parley/server/letters.h"
 
 namespace parley::server {
 
@@ -44,6 +45,9 @@ class Application {
   api::Outlet outlet_;
   api::WebFiles web_;
   std::unique_ptr<Readiness> readiness_;
+  net::Workers letter_threads_{1};  ///< coroutines that wait for the mailer
+  std::unique_ptr<notify::Mailer> mailer_;
+  MailedLetters letters_;
   std::unique_ptr<kv::Store> counters_;  ///< shared with other nodes; null: this node counts alone
   admission::Admission admission_;
   api::Services services_;

@@ -23,7 +23,7 @@ std::unexpected<Error> bad(const toml::node& node, std::string_view key, std::st
 
 Result<admission::Rate> rate_of(const toml::node& node, std::string_view key) {
   const auto text = node.value_exact<std::string>();
-  const auto rate = text ? admission::parse_rate(*text) : std::nullopt;
+  const auto rate = text ? kv::parse_rate(*text) : std::nullopt;
   if (!rate) return bad(node, key, "must be a rate such as \"15/min\"");
   return *rate;
 }
@@ -104,7 +104,7 @@ Result<void> read_proxies(const toml::table& table, admission::Proxies& proxies)
       const auto* list = node.as_array();
       if (!list || list->size() > ranges_max) return bad(node, "proxies.trusted", "must be a list of up to 64 ranges");
       for (const auto& entry : *list) {
-        const auto range = admission::parse_network_range(PARLEY_TRY(text_of(entry, "proxies.trusted")));
+        const auto range = net::parse_network_range(PARLEY_TRY(text_of(entry, "proxies.trusted")));
         if (!range) return bad(entry, "proxies.trusted", range.error().reason().view());
         proxies.trusted.push_back(*range);
       }

@@ -93,7 +93,7 @@ Result<void> Installation::wire() {
   invitations = std::make_unique<identity::Invitations>(store->control(), *hasher, *members, clock, random);
   set_up = std::make_unique<identity::SetUp>(*accounts, *tenants);
   visitor_tokens = std::make_unique<identity::VisitorTokens>(folder_.keyring().derive("visitor tokens"), clock, random);
-  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens);
+  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *sessions, *members);
   library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 

@@ -20,6 +20,11 @@ trail::Entry entry(trail::Kind kind, RequestId request, const Principal& who, Li
 }  // namespace
 
 Async<void> TrailRecorder::refused(RequestId request, Principal who, Literal action, Literal rule) {
+  // Somebody who has signed in and belongs nowhere: there is no trail to put it on.
+  if (!who.tenant) {
+    refusals_.count(rule);
+    co_return Result<void>();
+  }
   const auto record = entry(trail::Kind::refusal, request, who, action, rule, trail::Decision::refused);
   co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
 }
