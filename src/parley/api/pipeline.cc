@@ -3,12 +3,14 @@
 #include <chrono>
 #include <string>
 
+#include <boost/asio/ip/address.hpp>
+
 #include "parley/api/error_http.h"
 #include "parley/api/outlet.h"
 #include "parley/api/recorder.h"
 #include "parley/api/route.h"
 #include "parley/crypto/random.h"
-#include "parley/identity/authenticator.h"
+#include "parley/identity/credential_watch.h"
 #include "parley/identity/project_directory.h"
 #include "parley/identity/sender.h"
 #include "parley/log/log.h"
@@ -23,6 +25,7 @@ using std::chrono::steady_clock;
 struct Progress {
   Context context;
   Recipient to;
+  boost::asio::ip::address client;
   steady_clock::time_point started = steady_clock::now();
   const Route* route = nullptr;
   Principal who;
@@ -30,7 +33,7 @@ struct Progress {
   int status = 0;
 
   identity::Credentials credentials() const {
-    return {.authorization = context.head->header("Authorization"), .sender = context.sender};
+    return {.authorization = context.head->header("Authorization"), .sender = context.sender, .client = client};
   }
 };
 
@@ -39,12 +42,15 @@ struct Progress {
 class EventStream final : public chat::DeltaSink {
  public:
   EventStream(Services& services, http::Exchange& exchange, const Progress& progress)
-      : services_(services), outlet_(services.outlet), exchange_(exchange), progress_(progress) {}
+      : outlet_(services.outlet),
+        exchange_(exchange),
+        progress_(progress),
+        watch_(services.authenticator, services.clock) {}
 
   bool started() const { return started_; }
 
   Async<void> delta(std::string text) override {
-    PARLEY_CO_TRY(co_await require_still());
+    PARLEY_CO_TRY(co_await watch_.require_still(progress_.credentials(), progress_.who.id));
     PARLEY_CO_TRY(co_await start());
     const boost::json::object data{{"text", std::move(text)}};
     co_return co_await exchange_.write(outlet_.event("delta", boost::json::serialize(data)));
@@ -52,6 +58,8 @@ class EventStream final : public chat::DeltaSink {
 
   Async<void> done(std::string json) {
     PARLEY_CO_TRY(co_await start());
+    auto still = co_await watch_.require_still(progress_.credentials(), progress_.who.id);
+    if (!still) co_return co_await failed(std::move(still).error());
     PARLEY_CO_TRY(co_await exchange_.write(outlet_.event("done", json)));
     co_return co_await exchange_.finish_stream();
   }
@@ -62,30 +70,16 @@ class EventStream final : public chat::DeltaSink {
   }
 
  private:
-  /// A credential that was revoked ends the streams it opened, too.
-  Async<void> require_still() {
-    const auto now = steady_clock::now();
-    if (now - checked_at_ < check_every) co_return Result<void>();
-    checked_at_ = now;
-    const auto caller = PARLEY_CO_TRY(co_await services_.authenticator.authenticate(progress_.credentials()));
-    if (caller.who().id != progress_.who.id) co_return fail(Code::unauthenticated, "the credential is not valid");
-    co_return Result<void>();
-  }
-
-  // With the caches' second this keeps what is promised of a revocation, at no cost worth counting.
-  static constexpr auto check_every = std::chrono::milliseconds(250);
-
   Async<void> start() {
     if (started_) co_return Result<void>();
     started_ = true;
     co_return co_await exchange_.start_stream(outlet_.stream_head(progress_.to));
   }
 
-  Services& services_;
   const Outlet& outlet_;
   http::Exchange& exchange_;
   const Progress& progress_;  ///< of the same exchange, so lives as long
-  steady_clock::time_point checked_at_ = steady_clock::now();
+  identity::CredentialWatch watch_;
   bool started_ = false;
 };
 
@@ -139,9 +133,16 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
   auto caller = co_await services.authenticator.authenticate(progress.credentials());
   if (!caller) {
-    progress.settled.rule = "credential_invalid";
-    services.trail.count_anonymous_refusal(progress.settled.rule);
-    co_return std::unexpected(std::move(caller).error());
+    identity::NotAuthenticated& refused = caller.error();
+    progress.settled.rule = refused.rule;
+    if (refused.known) {
+      // In batches: whoever holds a key that is refused could otherwise make the disk sync as often as they like.
+      (void)co_await services.trail.note(progress.context.request, *refused.known, route.action->name, refused.rule,
+                                         trail::Decision::refused);
+    } else {
+      services.trail.count_anonymous_refusal(refused.rule);
+    }
+    co_return std::unexpected(std::move(refused.error));
   }
   progress.who = caller->who();
 
@@ -248,6 +249,14 @@ asio::awaitable<Error> refuse(Services& services, const Context& context, const 
   const bool known = who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::member ||
                      who.kind == PrincipalKind::local_user;
   if (known) {
+    if (denied.rule.view() == "secret_key_in_browser") {
+      // For an operator's alert: the key is out, and every minute until it is revoked counts.
+      log::write(log::Level::warning, "secret_key_in_browser",
+                 {{"request_id", context.request},
+                  {"key", KeyId(who.id)},
+                  {"tenant", who.tenant.value_or(TenantId())},
+                  {"action", action.name}});
+    }
     const auto recorded = co_await services.trail.refused(context.request, who, action.name, denied.rule);
     if (!recorded) co_return recorded.error();
   } else {
@@ -320,6 +329,8 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     log_request(progress, nullptr);
     co_return;
   }
+
+  progress.client = from->client();
 
   if (head.method == http::Method::options && head.header("Access-Control-Request-Method")) {
     co_await preflight(services, exchange, progress);

@@ -72,21 +72,29 @@ KeyRecord key_from(const db::Row& row) {
   key.revoked_at = optional_time(row, 10);
   key.last_used_at = optional_time(row, 11);
   key.last4 = row.text(12);
+  key.lifetime = std::chrono::microseconds(row.integer(13));
+  if (key.lifetime.count() == 0) key.lifetime = key.expires_at - key.created_at;
+  if (!row.is_null(14)) key.exception = KeyException{.reason = std::string(row.text(14)), .since = row.time(15)};
+  for (const auto& line : lines_of(row.text(16))) {
+    const auto range = net::parse_network_range(line);
+    if (range) key.addresses.push_back(*range);
+    else key.scopes = ScopeSet();  // nor may a range that cannot be read become "from anywhere"
+  }
+  key.groups.names = lines_of(row.text(17));
+  if (row.boolean(18)) key.groups.extent = ReadableGroups::Extent::all;
+  key.enabled_at = optional_time(row, 19);
   return key;
 }
 
 Result<std::vector<KeyRecord>> list_keys(TenantId tenant, db::ControlReader& reader) {
-  return reader.all(
-      "SELECT id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "
-      "last_used_at, last4 FROM api_keys WHERE tenant_id = $1 ORDER BY created_at DESC, id LIMIT $2"_sql,
-      key_from, tenant, keys_per_tenant_max);
+  return reader.all("SELECT " PARLEY_KEY_COLUMNS
+                    " FROM api_keys WHERE tenant_id = $1 ORDER BY created_at DESC, id LIMIT $2"_sql,
+                    key_from, tenant, keys_per_tenant_max);
 }
 
 Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::ControlReader& reader) {
-  return reader.find(
-      "SELECT id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "
-      "last_used_at, last4 FROM api_keys WHERE tenant_id = $1 AND id = $2"_sql,
-      key_from, tenant, id);
+  return reader.find("SELECT " PARLEY_KEY_COLUMNS " FROM api_keys WHERE tenant_id = $1 AND id = $2"_sql, key_from,
+                     tenant, id);
 }
 
 Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader) {
@@ -104,6 +112,15 @@ Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::Co
 Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer) {
   return writer.run("UPDATE api_keys SET expires_at = $3 WHERE tenant_id = $1 AND id = $2 AND expires_at > $3"_sql,
                     tenant, id, expires_at);
+}
+
+Result<std::int64_t> enable_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer) {
+  return writer.run("UPDATE api_keys SET enabled_at = $3 WHERE tenant_id = $1 AND id = $2"_sql, tenant, id, now);
+}
+
+Result<std::int64_t> delete_dead_keys(TenantId tenant, Timestamp before, db::ControlWriter& writer) {
+  return writer.run("DELETE FROM api_keys WHERE tenant_id = $1 AND (revoked_at < $2 OR expires_at < $2)"_sql, tenant,
+                    before);
 }
 
 Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader) {

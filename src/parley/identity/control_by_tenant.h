@@ -15,6 +15,12 @@
 #include "parley/identity/session_store.h"
 #include "parley/identity/tenant_store.h"
 
+/// Columns of api_keys in the order `key_from` reads them.
+#define PARLEY_KEY_COLUMNS                                                                                  \
+  "id, digest, tenant_id, project_id, kind, name, scopes, origins, created_at, expires_at, revoked_at, "    \
+  "last_used_at, last4, lifetime, exception_reason, exception_at, addresses, document_groups, all_groups, " \
+  "enabled_at"
+
 namespace parley::identity::by_tenant {
 
 /// Everything that reads or changes rows of the control database on behalf of one tenant. There the tenant is an
@@ -29,6 +35,10 @@ Result<std::int64_t> count_keys(TenantId tenant, db::ControlReader& reader);
 Result<std::int64_t> revoke_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer);
 /// Ends the key at the given time unless it ends earlier; rows changed.
 Result<std::int64_t> shorten_key(TenantId tenant, KeyId id, Timestamp expires_at, db::ControlWriter& writer);
+/// Its idle time begins anew; rows changed.
+Result<std::int64_t> enable_key(TenantId tenant, KeyId id, Timestamp now, db::ControlWriter& writer);
+/// Deletes keys that were revoked or expired before that moment; rows deleted.
+Result<std::int64_t> delete_dead_keys(TenantId tenant, Timestamp before, db::ControlWriter& writer);
 
 Result<std::vector<Membership>> list_members(TenantId tenant, db::ControlReader& reader);
 Result<void> put_member(TenantId tenant, AccountId account, Role role, db::ControlWriter& writer);
@@ -107,7 +117,7 @@ Result<std::optional<LastSeal>> find_last_seal(TenantId tenant, db::ControlReade
 Result<void> put_last_seal(TenantId tenant, const LastSeal& seal, db::ControlWriter& writer);
 Result<void> forget_last_seal(TenantId tenant, db::ControlWriter& writer);
 
-/// Columns of api_keys in the order `key_from` reads them.
+/// A row of `PARLEY_KEY_COLUMNS`.
 KeyRecord key_from(const db::Row& row);
 
 }  // namespace parley::identity::by_tenant

@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "parley/crypto/random.h"
-#include "parley/identity/key_cache.h"
+#include "parley/identity/fresh_cache.h"
+#include "parley/identity/key_record.h"
 
 namespace parley::identity {
 namespace {
 
 using namespace std::chrono_literals;
-using State = CachedKey::State;
+using KeyCache = FreshCache<crypto::Digest, KeyRecord>;
+using State = KeyCache::Found::State;
 
 crypto::Digest digest_of(int n) { return crypto::sha256(std::to_string(n)); }
 
@@ -26,7 +28,7 @@ void put(KeyCache& cache, int n, std::shared_ptr<const KeyRecord> what) {
   cache.put(digest_of(n), std::move(what), cache.find(digest_of(n), now).generation, now);
 }
 
-TEST(KeyCache, remembers_what_is_there_and_what_is_not) {
+TEST(FreshCache, remembers_what_is_there_and_what_is_not) {
   KeyCache cache;
   EXPECT_EQ(cache.find(digest_of(1), now).state, State::unknown);
   put(cache, 1, key());
@@ -35,7 +37,7 @@ TEST(KeyCache, remembers_what_is_there_and_what_is_not) {
   EXPECT_EQ(cache.find(digest_of(2), now).state, State::absent);
 }
 
-TEST(KeyCache, forgets_after_its_age) {
+TEST(FreshCache, forgets_after_its_age) {
   KeyCache cache({.age_max = 5s});
   put(cache, 1, key());
   EXPECT_EQ(cache.find(digest_of(1), now + 4s).state, State::present);
@@ -44,7 +46,7 @@ TEST(KeyCache, forgets_after_its_age) {
   EXPECT_EQ(cache.find(digest_of(1), now - 1s).state, State::unknown) << "a clock set back must not prolong anything";
 }
 
-TEST(KeyCache, an_answer_older_than_a_revocation_is_not_kept) {
+TEST(FreshCache, an_answer_older_than_a_revocation_is_not_kept) {
   KeyCache cache;
   const auto before = cache.find(digest_of(1), now);
   cache.forget(digest_of(1));  // revoked while the row was being read
@@ -52,20 +54,20 @@ TEST(KeyCache, an_answer_older_than_a_revocation_is_not_kept) {
   EXPECT_EQ(cache.find(digest_of(1), now).state, State::unknown);
 }
 
-TEST(KeyCache, forgets_one_key_or_one_tenant) {
+TEST(FreshCache, forgets_one_key_or_all_that_match) {
   const auto acme = crypto::random_id<TenantId>();
   const auto zeta = crypto::random_id<TenantId>();
   KeyCache cache;
   for (int i = 0; i < 50; ++i) put(cache, i, key(i % 2 == 0 ? acme : zeta));
   cache.forget(digest_of(1));
   EXPECT_EQ(cache.find(digest_of(1), now).state, State::unknown);
-  cache.forget_tenant(acme);
+  cache.forget_if([&](const auto&, const KeyRecord& record) { return record.tenant == acme; });
   for (int i = 0; i < 50; i += 2) EXPECT_EQ(cache.find(digest_of(i), now).state, State::unknown);
   EXPECT_EQ(cache.size(), 24U);
 }
 
-TEST(KeyCache, is_bounded_and_a_flood_of_invented_keys_pushes_out_no_real_one) {
-  KeyCache cache({.keys_max = 160, .absent_max = 160});
+TEST(FreshCache, is_bounded_and_a_flood_of_invented_keys_pushes_out_no_real_one) {
+  KeyCache cache({.present_max = 160, .absent_max = 160});
   put(cache, 0, key());
   for (int i = 1; i < 5000; ++i) put(cache, i, nullptr);
   EXPECT_LE(cache.size(), 161U);
@@ -74,7 +76,7 @@ TEST(KeyCache, is_bounded_and_a_flood_of_invented_keys_pushes_out_no_real_one) {
   EXPECT_LE(cache.size(), 320U);
 }
 
-TEST(KeyCache, a_key_that_comes_to_exist_replaces_its_absence) {
+TEST(FreshCache, a_key_that_comes_to_exist_replaces_its_absence) {
   KeyCache cache;
   put(cache, 1, nullptr);
   put(cache, 1, key());
