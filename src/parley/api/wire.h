@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include <boost/json.hpp>
 
@@ -32,7 +33,8 @@ enum class Required : bool { no, yes };
 /// What a field must be. Lengths are in code points, as people count.
 struct FieldRule {
   Required required = Required::no;
-  std::size_t length_max = 0;  ///< for text; a text field without one does not compile
+  std::size_t length_max = 0;  ///< for text, and each of a list of texts; a text field without one does not compile
+  std::size_t count_max = 0;   ///< for a list; likewise
   Literal doc = "";
 };
 
@@ -46,7 +48,9 @@ struct Field {
 template <class Owner, class T>
 consteval Field<Owner, T> field(Literal name, T Owner::* member, FieldRule rule) {
   constexpr bool is_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
-  if (is_text && rule.length_max == 0) throw "a text field needs a length_max";
+  constexpr bool is_list = std::is_same_v<T, std::vector<std::string>>;
+  if ((is_text || is_list) && rule.length_max == 0) throw "a text field needs a length_max";
+  if (is_list && rule.count_max == 0) throw "a list needs a count_max";
   return {name, member, rule};
 }
 
@@ -54,6 +58,7 @@ namespace detail {
 
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::string& to);
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, bool& to);
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<std::string>& to);
 template <class Tag>
 Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, Id<Tag>& to) {
   const auto* text = from.if_string();
@@ -70,6 +75,7 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
 
 boost::json::object schema_of(const FieldRule& rule, const std::string*);
 boost::json::object schema_of(const FieldRule& rule, const bool*);
+boost::json::object schema_of(const FieldRule& rule, const std::vector<std::string>*);
 template <class Tag>
 boost::json::object schema_of(const FieldRule& rule, const Id<Tag>*) {
   return {{"type", "string"}, {"format", "uuid"}, {"description", rule.doc.view()}};
