@@ -138,7 +138,17 @@ TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   const auto id = text_in(key, "id");
   const auto next = result_of({"key", "rotate", id, "--overlap", "1h"});
   EXPECT_NE(text_in(next, "key"), text_in(key, "key"));
+  EXPECT_EQ(text_in(result_of({"key", "enable", id}), "state"), "active");
   EXPECT_TRUE(result_of({"key", "revoke", id}).at("revoked").as_bool());
+  const auto wide = result_of({"key", "create", "--tenant", "Alpha", "--scopes", "project_read", "--expires", "200d",
+                               "--exception", "changed once a year", "--address", "127.0.0.0/8", "--address", "::1",
+                               "--group", "staff", "--group", "partners"});
+  EXPECT_EQ(text_in(wide.at("exception"), "reason"), "changed once a year");
+  EXPECT_EQ(wide.at("addresses").as_array().size(), 2U);
+  EXPECT_EQ(wide.at("groups").as_array().size(), 2U);
+  EXPECT_THAT(parley({"key", "list", "--tenant", "Alpha"}).out,
+              ::testing::AllOf(::testing::HasSubstr("changed once a year"), ::testing::HasSubstr("from ::1/128"),
+                               ::testing::HasSubstr("all projects"), ::testing::HasSubstr("revoked")));
   const auto list = parley({"key", "list", "--project", "docs", "--json"});
   EXPECT_THAT(list.out, ::testing::HasSubstr("revoked_at"));
   EXPECT_THAT(list.out, ::testing::Not(::testing::HasSubstr(text_in(key, "key"))));
@@ -156,8 +166,8 @@ TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_EQ(parley({"trail", "verify", "--head", head}).status, 0);
   EXPECT_EQ(parley({"trail", "verify", "--head", std::string(64, 'a')}).status, 1);
   const auto shown = parley({"trail", "show", "--tenant", "Alpha"});
-  for (const auto* action :
-       {"tenant.create", "project.create", "project.ingest", "key.create", "key.rotate", "key.revoke", "chat.create"})
+  for (const auto* action : {"tenant.create", "project.create", "project.ingest", "key.create", "key.rotate",
+                             "key.enable", "key.revoke", "chat.create"})
     EXPECT_THAT(shown.out, ::testing::HasSubstr(action));
   EXPECT_THAT(shown.out, ::testing::Not(::testing::HasSubstr("turbine")));
 }
@@ -171,6 +181,9 @@ TEST_F(Cli, wrong_words_are_status_2_and_change_nothing) {
                              {"tenant", "create"},
                              {"tenant", "create", "a", "b"},
                              {"key", "create", "--project", "x", "--scopes", "a", "--kind", "other"},
+                             {"key", "create", "--scopes", "a"},
+                             {"key", "create", "--project", "x", "--tenant", "y", "--scopes", "a"},
+                             {"key", "list"},
                              {"serve", "--no-such-option"},
                              {"ask", "--project"},
                              {"trail", "show", "--tenant", "x", "--count", "0"},
@@ -208,6 +221,11 @@ TEST_F(Cli, what_cannot_be_done_is_status_1_with_a_reason) {
            {"key", "create", "--project", "docs", "--scopes", "project_sync", "--kind", "public", "--origin",
             "https://a.example"},
            {"key", "create", "--project", "docs", "--scopes", "chat_create", "--origin", "https://a.example"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--expires", "366d", "--exception", "x"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--exception", "not needed"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--address", "10.0.0.1/8"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--all-groups", "--group", "staff"},
+           {"key", "enable", "00000000-0000-4000-8000-000000000000"},
            {"key", "revoke", "not-an-id"},
            {"key", "revoke", "00000000-0000-4000-8000-000000000000"},
            {"eval", "--project", "docs", "not there"},

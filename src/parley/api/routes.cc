@@ -1,6 +1,7 @@
 #include <array>
 
 #include "parley/api/actions.h"
+#include "parley/api/key_actions.h"
 #include "parley/api/pages.h"
 #include "parley/api/route.h"
 #include "parley/text/percent.h"
@@ -16,6 +17,11 @@ constexpr std::array table{
     action<actions::GetProject>(Method::get, "/api/v1/projects/{slug}/"),
     action<actions::Search>(Method::get, "/api/v1/projects/{slug}/search/"),
     action<actions::CreateVisitor>(Method::post, "/api/v1/visitors/"),
+    action<actions::KeysList>(Method::get, "/api/v1/keys/"),
+    action<actions::KeysCreate>(Method::post, "/api/v1/keys/"),
+    action<actions::KeysRevoke>(Method::delete_, "/api/v1/keys/{id}/"),
+    action<actions::KeysRotate>(Method::post, "/api/v1/keys/{id}/rotate/"),
+    action<actions::KeysEnable>(Method::post, "/api/v1/keys/{id}/enable/"),
 
     open<pages::liveness>("/healthz", Public{"says only that the process runs"}, "Is the process alive"),
     open<pages::readiness>("/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer"),

@@ -104,22 +104,36 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* key = group("key", "API keys");
     auto* create = key->add_subcommand("create", "Make one; it is shown once");
     auto c = bind(create, std::make_shared<KeyCreate>());
-    create->add_option("--project", c->project, "Slug")->required();
+    const auto one_of = [](CLI::App* sub, std::string& project, std::string& tenant) {
+      auto* whose = sub->add_option_group("whose");
+      whose->add_option("--project", project, "Slug");
+      whose->add_option("--tenant", tenant, "Name or id: for all its projects");
+      whose->require_option(1);
+    };
+    one_of(create, c->project, c->tenant);
     create->add_option("--scopes", c->scopes, "Comma-separated, e.g. project_read,chat_create")->required();
     create->add_option("--kind", c->kind, "secret or public")->check(CLI::IsMember({"secret", "public"}));
     create->add_option("--name", c->name, "To tell it from others");
     create->add_option("--origin", c->origins, "Site a public key may be used on; may be repeated");
-    create->add_option("--expires", c->expires, "90d, 12h, 30s (default and most: 90d)");
-    auto* list = key->add_subcommand("list", "List a project's keys");
+    create->add_option("--address", c->addresses, "Range it may be used from, e.g. 10.0.0.0/8; may be repeated");
+    create->add_option("--group", c->groups, "Group whose documents it reads; may be repeated");
+    create->add_flag("--all-groups", c->all_groups, "It reads every document");
+    create->add_option("--expires", c->expires, "90d, 12h, 30s (default 90d)");
+    create->add_option("--exception", c->exception, "Why it must live for over 90 days, at most 365d");
+    auto* list = key->add_subcommand("list", "List the keys of a project or a tenant");
     auto l = bind(list, std::make_shared<KeyList>());
-    list->add_option("--project", l->project, "Slug")->required();
+    one_of(list, l->project, l->tenant);
     auto* revoke = key->add_subcommand("revoke", "End one at once");
     auto r = bind(revoke, std::make_shared<KeyRevoke>());
     revoke->add_option("ID", r->id)->required();
+    auto* enable = key->add_subcommand("enable", "Switch one on again that was not used for 30 days");
+    auto e = bind(enable, std::make_shared<KeyEnable>());
+    enable->add_option("ID", e->id)->required();
     auto* rotate = key->add_subcommand("rotate", "Make its successor");
     auto o = bind(rotate, std::make_shared<KeyRotate>());
     rotate->add_option("ID", o->id)->required();
     rotate->add_option("--overlap", o->overlap, "How long the old one goes on working (default 24h)");
+    rotate->add_option("--exception", o->exception, "Why the successor must live for over 90 days, too");
   }
   {
     const CLI::IsMember roles({"viewer", "editor", "maintainer", "administrator"});

@@ -56,18 +56,23 @@ struct Eval {
   std::string project;
   std::filesystem::path file;
 };
+/// For one project, or for all of a tenant's.
 struct KeyCreate {
-  std::string project, scopes, kind = "secret", name, expires = "90d";
-  std::vector<std::string> origins;
+  std::string project, tenant, scopes, kind = "secret", name, expires = "90d", exception;
+  std::vector<std::string> origins, addresses, groups;
+  bool all_groups = false;
 };
 struct KeyList {
-  std::string project;
+  std::string project, tenant;
 };
 struct KeyRevoke {
   std::string id;
 };
+struct KeyEnable {
+  std::string id;
+};
 struct KeyRotate {
-  std::string id, overlap = "24h";
+  std::string id, overlap = "24h", exception;
 };
 struct UserCreate {
   std::string email, tenant, role = "viewer";
@@ -120,12 +125,11 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command =
-    std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet, ProjectList,
-                 Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, UserCreate, UserList, UserDisable,
-                 UserEnable, UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
-                 TrailSeal, TrailExport, TrailShow,
-                 MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
+                             ProjectList, Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyEnable,
+                             KeyRotate, UserCreate, UserList, UserDisable, UserEnable, UserResetPassword,
+                             UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify, TrailSeal, TrailExport,
+                             TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

@@ -24,6 +24,12 @@ Async<void> TrailRecorder::refused(RequestId request, Principal who, Literal act
   co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
 }
 
+Async<void> TrailRecorder::write(RequestId request, Principal who, Literal action, Literal rule, trail::Object object) {
+  auto record = entry(trail::Kind::write, request, who, action, rule, trail::Decision::allowed);
+  record.object = std::move(object);
+  co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
+}
+
 Async<void> TrailRecorder::set_up(RequestId request, TenantId tenant, AccountId account) {
   const trail::Entry record{.kind = trail::Kind::operation,
                             .actor = trail::Actor::account(account),
