@@ -102,6 +102,36 @@ class Cli : public ::testing::Test {
   fs::path data_;
 };
 
+TEST_F(Cli, people_are_made_changed_and_shut_out_and_all_of_it_is_on_the_trail) {
+  result_of({"tenant", "create", "Alpha"});
+  const auto ann = result_of({"user", "create", "Ann@Example.org", "--tenant", "Alpha", "--role", "administrator"});
+  EXPECT_EQ(text_in(ann, "email"), "ann@example.org");
+  EXPECT_TRUE(text_in(ann, "token").starts_with("pr_1"));
+  result_of({"user", "create", "bob@example.org", "--tenant", "Alpha"});
+  const auto listed = result_of({"user", "list", "--tenant", "Alpha"}).as_array();
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(text_in(listed[1], "role"), "viewer");
+  for (const auto& refused :
+       {Words{"user", "disable", "ann@example.org"}, Words{"user", "remove", "ann@example.org", "--tenant", "Alpha"},
+        Words{"user", "role", "ann@example.org", "--tenant", "Alpha", "--role", "viewer"}})
+    EXPECT_EQ(parley(refused).status, 1) << refused[1] << ": the last administrator";
+  EXPECT_EQ(text_in(result_of({"user", "role", "bob@example.org", "--tenant", "Alpha", "--role", "editor"}), "role"),
+            "editor");
+  result_of({"user", "disable", "bob@example.org"});
+  EXPECT_EQ(parley({"user", "reset-password", "bob@example.org"}).status, 1) << "disabled";
+  result_of({"user", "enable", "bob@example.org"});
+  const auto link = text_in(result_of({"user", "reset-password", "bob@example.org"}), "token");
+  EXPECT_TRUE(link.starts_with("pr_1"));
+  result_of({"tenant", "require-second-factor", "on", "--tenant", "Alpha"});
+  result_of({"user", "reset-second-factor", "bob@example.org"});
+  const auto trail = parley({"trail", "show", "--tenant", "Alpha"}).out;
+  for (const auto* action : {"user.create", "user.role", "user.disable", "user.enable", "user.reset_password",
+                             "tenant.require_second_factor", "user.reset_second_factor"})
+    EXPECT_NE(trail.find(action), std::string::npos) << action;
+  EXPECT_EQ(trail.find("example.org"), std::string::npos) << "ids, no addresses";
+  EXPECT_EQ(trail.find(link.substr(4)), std::string::npos);
+}
+
 TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_FALSE(text_in(result_of({"tenant", "create", "Alpha"}), "id").empty());
   EXPECT_EQ(text_in(result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs"}), "slug"),

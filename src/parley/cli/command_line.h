@@ -125,12 +125,11 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command =
-    std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet, ProjectList,
-                 Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyEnable, KeyRotate, UserCreate, UserList, UserDisable,
-                 UserEnable, UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
-                 TrailSeal, TrailExport, TrailShow,
-                 MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
+                             ProjectList, Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyEnable,
+                             KeyRotate, UserCreate, UserList, UserDisable, UserEnable, UserResetPassword,
+                             UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify, TrailSeal, TrailExport,
+                             TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

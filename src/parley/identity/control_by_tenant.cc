@@ -198,7 +198,8 @@ Result<std::vector<ProjectGrant>> list_grants(TenantId tenant, AccountId account
 
 Result<std::vector<std::pair<AccountId, ProjectGrant>>> list_all_grants(TenantId tenant, db::ControlReader& reader) {
   return reader.all(
-      "SELECT account_id, project_id, role FROM project_grants WHERE tenant_id = $1 ORDER BY account_id, project_id"_sql,
+      "SELECT account_id, project_id, role FROM project_grants WHERE tenant_id = $1 "
+      "ORDER BY account_id, project_id"_sql,
       [](const db::Row& row) {
         return std::pair(row.id<AccountId>(0), ProjectGrant{.project = row.id<ProjectId>(1),
                                                             .role = parse_role(row.text(2)).value_or(Role::viewer)});

@@ -167,7 +167,8 @@ Async<Tenant> TenantStore::load(TenantId id) {
 Async<std::optional<Tenant>> TenantStore::find_by_name(std::string name) {
   auto work = [&name](db::ControlReader& reader) {
     return reader.find(
-        "SELECT id, name, state, created_at, requires_second_factor FROM tenants WHERE name = $1 AND state = 'active'"_sql,
+        "SELECT id, name, state, created_at, requires_second_factor FROM tenants "
+        "WHERE name = $1 AND state = 'active'"_sql,
         tenant_from, name);
   };
   co_return co_await store_.control().read(std::move(work));
