@@ -147,13 +147,18 @@ void TestServer::make_project(TenantId tenant, std::string slug, Visibility visi
 
 TestKey TestServer::make_key(KeyWanted wanted) {
   auto& at = *installation_;
-  if (wanted.kind == identity::KeyKind::secret) wanted.origins.clear();
+  ReadableGroups groups;
+  if (wanted.kind == identity::KeyKind::secret) {
+    wanted.origins.clear();
+    groups.extent = ReadableGroups::Extent::all;
+  }
   auto created = must(at.wait(at.keys->create({.tenant = wanted.tenant,
                                                .project = wanted.project,
                                                .kind = wanted.kind,
                                                .name = "",
                                                .scopes = wanted.scopes,
                                                .origins = std::move(wanted.origins),
+                                               .groups = std::move(groups),
                                                .lifetime = wanted.lifetime})));
   TestKey key{.id = created.record.id, .text = std::string(created.text.reveal())};
   secrets_.push_back(key.text);

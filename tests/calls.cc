@@ -61,7 +61,8 @@ std::optional<testing::HttpCall> call_for(const api::Route& route, std::string_v
   if (const auto open = call.path.find('{'); open != std::string::npos) {
     const auto close = call.path.find('}');
     const auto parameter = call.path.substr(open + 1, close - open - 1);
-    const bool is_id = parameter == "id" || parameter == "session" || parameter == "account" || parameter == "invitation";
+    const bool is_id =
+        parameter == "id" || parameter == "session" || parameter == "account" || parameter == "invitation";
     if (parameter != "slug" && parameter != "name" && !is_id) return std::nullopt;
     call.path.replace(open, close - open + 1, parameter == "slug" ? slug : is_id ? id : asset);
   }

@@ -50,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rest.remove_prefix(end + 1);
   }
 
-  Proxies proxies{.trusted = {*parley::net::parse_network_range("10.0.0.0/8"), *parley::net::parse_network_range("2001:db8:aaaa::/48")},
+  Proxies proxies{.trusted = {*parley::net::parse_network_range("10.0.0.0/8"),
+                              *parley::net::parse_network_range("2001:db8:aaaa::/48")},
                   .header = standard ? ForwardedHeader::forwarded : ForwardedHeader::x_forwarded_for};
   const auto trusted = [&](const address& hop) {
     return proxies.trusted[0].contains(hop) || proxies.trusted[1].contains(hop);

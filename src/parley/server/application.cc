@@ -47,14 +47,17 @@ class Application::Housekeeping {
       if (second % 60 == 0) {
         report_sealed(at_.sealer->sweep());
         report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+        report(at_.wait(at_.sessions->flush_last_seen()), "last_seen_flush_failed");
         report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
       }
+      if (second % 3600 == 0) report(at_.wait(at_.sessions->sweep()), "session_sweep_failed");
     }
   }
 
   void finish() {
     report(at_.wait(at_.trail_batch->close()), "trail_flush_failed");
     report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+    report(at_.wait(at_.sessions->flush_last_seen()), "last_seen_flush_failed");
     report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
     // After the last record.
     report_sealed(at_.sealer->finish());
