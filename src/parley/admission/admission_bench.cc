@@ -7,6 +7,8 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include "parley/admission/admission.h"
 #include "parley/admission/slots.h"

@@ -23,7 +23,7 @@ std::unexpected<Error> bad(const toml::node& node, std::string_view key, std::st
 
 Result<admission::Rate> rate_of(const toml::node& node, std::string_view key) {
   const auto text = node.value_exact<std::string>();
-  const auto rate = text ? admission::parse_rate(*text) : std::nullopt;
+  const auto rate = text ? kv::parse_rate(*text) : std::nullopt;
   if (!rate) return bad(node, key, "must be a rate such as \"15/min\"");
   return *rate;
 }
