@@ -1,7 +1,7 @@
 -- oldest: 0.1.0
 -- @all
--- Money, in millionths of the unit that prices are given in. What an organisation allows itself, where that differs from
--- the configuration: subject is 'key', 'user', 'project' or 'organisation', period 'day' or 'month'.
+-- Money, in millionths of the unit that prices are given in. What an organisation allows itself, where that differs
+-- from the configuration: subject is 'key', 'user', 'project' or 'organisation', period 'day' or 'month'.
 CREATE TABLE budget_limits (
   {tenant_column}
   subject TEXT NOT NULL,

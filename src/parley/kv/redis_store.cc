@@ -31,8 +31,6 @@ namespace {
 constexpr std::size_t waiting_max = 10'000;
 /// Sent together at most: their replies fit a socket's buffer, so neither side waits for the other to read.
 constexpr std::size_t batch_max = 128;
-/// As for the store in memory.
-constexpr std::chrono::microseconds budget_kept_after = std::chrono::hours(1);
 
 enum class Script : std::uint8_t { none, take, give_back, reserve, settle, raise };
 constexpr std::array scripts{take_script, give_back_script, reserve_script, settle_script, raise_script};

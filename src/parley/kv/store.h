@@ -68,6 +68,9 @@ struct Reserved {
   std::size_t which = 0;
 };
 
+/// After a period has ended, work that began in it may still settle; then its budget is forgotten.
+inline constexpr std::chrono::microseconds budget_kept_after = std::chrono::hours(1);
+
 /// What a budget knows to be spent, e.g. from the database.
 struct Spent {
   std::string key;

@@ -49,8 +49,9 @@ std::string encode_subject(std::string_view given) {
   const bool ascii = std::ranges::all_of(subject, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   const bool blanks = subject.starts_with(' ') || subject.ends_with(' ');
   if (ascii && !blanks && !subject.empty() && subject.size() <= plain_max && !subject.contains("=?")) return subject;
-  // 45 bytes are 60 characters of base64; with the frame of twelve no word is longer than the 75 allowed.
-  constexpr std::size_t word_bytes = 45;
+  // 39 bytes are 52 characters of base64; with their frame of twelve and "Subject: " the line has 73 of the 76 that a
+  // line with encoded words may have.
+  constexpr std::size_t word_bytes = 39;
   std::string out;
   for (std::string_view rest = subject; !rest.empty();) {
     const auto piece = text::truncate_to_bytes(rest, word_bytes);

@@ -29,12 +29,12 @@ TEST(MailAddress, accepts_what_people_have) {
 }
 
 TEST(MailAddress, accepts_nothing_that_means_something_to_a_header_or_to_smtp) {
-  for (const std::string bad : {"",           "@",          "a@",      "@b",      "a",
-                                "a b@c",      "a@b c",      "<a@b>",   "a@b>",    "a@b\r\nBcc: c@d",
-                                "a\n@b",      "a@b\0c",     "\"a\"@b", "a@b,c@d", "a@b;c",
-                                "a@b(c)",     "a..b@c",     ".a@b",    "a.@b",    "a@-b",
-                                "a@b-",       "a@b..c",     "a@.b",    "a@b.",    "a@[1.2.3.4]",
-                                "\xc3\xa4@b", "a@\xc3\xa4", "a:b@c",   "a\\b@c"})
+  for (const std::string bad : {"",           "@",       "a@",      "@b",          "a",
+                                "a b@c",      "a@b c",   "<a@b>",   "a@b>",        "a@b\r\nBcc: c@d",
+                                "a\n@b",      "\"a\"@b", "a@b,c@d", "a@b;c",       "a@b(c)",
+                                "a..b@c",     ".a@b",    "a.@b",    "a@-b",        "a@b-",
+                                "a@b..c",     "a@.b",    "a@b.",    "a@[1.2.3.4]", "\xc3\xa4@b",
+                                "a@\xc3\xa4", "a:b@c",   "a\\b@c"})
     EXPECT_FALSE(parse_mail_address(bad)) << bad;
   EXPECT_FALSE(parse_mail_address(std::string(65, 'a') + "@b"));
   EXPECT_FALSE(parse_mail_address("a@" + std::string(64, 'b')));

@@ -32,8 +32,14 @@ std::size_t read_some(char* to, std::size_t size, std::size_t count, void* from)
   return bytes;
 }
 
-int stop_if_asked(void* stopping, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<const std::atomic<bool>*>(stopping)->load() ? 1 : 0;
+/// Until when curl may go on.
+struct Watch {
+  const std::atomic<bool>& stopping;
+  std::chrono::steady_clock::time_point deadline;
+};
+int stop_if_due(void* from, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto& watch = *static_cast<const Watch*>(from);
+  return watch.stopping || std::chrono::steady_clock::now() >= watch.deadline ? 1 : 0;
 }
 
 bool is_this_machine(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "::1"; }
@@ -44,12 +50,14 @@ bool is_host(std::string_view host) {
   });
 }
 
-Result<void> outcome_of(CURLcode code, long smtp_status, const char* detail) {
+Result<void> outcome_of(CURLcode code, long smtp_status, const char* detail, bool stopping) {
   std::string said = fmt::format("{} ({}), last SMTP status {}", curl_easy_strerror(code), detail, smtp_status);
   switch (code) {
     case CURLE_OK: return {};
     case CURLE_OPERATION_TIMEDOUT: return fail(Code::timeout, "the mail server does not answer", std::move(said));
-    case CURLE_ABORTED_BY_CALLBACK: return fail(Code::cancelled, "the program is stopping", std::move(said));
+    case CURLE_ABORTED_BY_CALLBACK:
+      return stopping ? fail(Code::cancelled, "the program is stopping", std::move(said))
+                      : fail(Code::timeout, "the mail server does not answer", std::move(said));
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CACERT_BADFILE:
@@ -125,8 +133,6 @@ Async<> SmtpMailer::send(Mail mail) {
 
 Result<void> SmtpMailer::deliver(const MailAddress& to, const std::string& message) const {
   if (stopping_) return fail(Code::cancelled, "the program is stopping");
-  const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
-  if (!curl) return fail(Code::unavailable, "no letter can be sent now", "curl_easy_init");
   const SmtpServer& server = options_.server;
   // The path is what we call ourselves in EHLO: the sender's domain, not this machine's name.
   const std::string url = fmt::format("{}://{}:{}/{}", server.tls == SmtpServer::Tls::at_once ? "smtps" : "smtp",
@@ -137,6 +143,11 @@ Result<void> SmtpMailer::deliver(const MailAddress& to, const std::string& messa
   const std::string password(options_.password.reveal());
   Reading reading{message};
   std::array<char, CURL_ERROR_SIZE> detail{};
+  // After its own timeout curl still says QUIT and waits for the answer; being asked meanwhile ends that.
+  Watch watch{stopping_, std::chrono::steady_clock::now() + options_.total_timeout};
+  // The last of them: ending, it may still look at the others.
+  const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
+  if (!curl) return fail(Code::unavailable, "no letter can be sent now", "curl_easy_init");
   bool set = recipients != nullptr;
   const auto option = [&](CURLoption name, auto value) {
     set = set && curl_easy_setopt(curl.get(), name, value) == CURLE_OK;
@@ -146,8 +157,13 @@ Result<void> SmtpMailer::deliver(const MailAddress& to, const std::string& messa
   // The environment of a server must not say where its letters go.
   option(CURLOPT_PROXY, "");
   option(CURLOPT_NOSIGNAL, 1L);
+  // A connection that is kept is ended by a handle of curl's own, which knows none of our bounds and waits two minutes.
+  option(CURLOPT_FORBID_REUSE, 1L);
   option(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
   option(CURLOPT_TIMEOUT_MS, static_cast<long>(options_.total_timeout.count()));
+  // For each answer of the server; whole seconds, so only the outer bound of the one above.
+  option(CURLOPT_SERVER_RESPONSE_TIMEOUT,
+         static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options_.total_timeout).count()));
   option(CURLOPT_ERRORBUFFER, detail.data());
   if (server.tls != SmtpServer::Tls::none_on_this_machine) {
     option(CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
@@ -167,14 +183,14 @@ Result<void> SmtpMailer::deliver(const MailAddress& to, const std::string& messa
   option(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(message.size()));
   option(CURLOPT_UPLOAD, 1L);
   option(CURLOPT_NOPROGRESS, 0L);
-  option(CURLOPT_XFERINFOFUNCTION, &stop_if_asked);
-  option(CURLOPT_XFERINFODATA, static_cast<void*>(const_cast<std::atomic<bool>*>(&stopping_)));
+  option(CURLOPT_XFERINFOFUNCTION, &stop_if_due);
+  option(CURLOPT_XFERINFODATA, static_cast<void*>(&watch));
   if (!set) return fail(Code::internal, "no letter can be sent", "an option of curl was refused");
 
   const CURLcode code = curl_easy_perform(curl.get());
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-  return outcome_of(code, status, detail.data());
+  return outcome_of(code, status, detail.data(), stopping_);
 }
 
 }  // namespace parley::notify

@@ -129,7 +129,7 @@ TEST_F(ConfigTest, mail_needs_a_server_a_sender_and_tls_for_a_password) {
   EXPECT_EQ(config->mail->from.text(), "parley@example.com");
   EXPECT_TRUE(load("[mail]\nurl = \"smtp://127.0.0.1:25\"\nfrom = \"parley@example.com\"\ntls = \"none\"\n"));
   const std::string good = "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"parley@example.com\"\n";
-  for (const std::string bad : {"[mail]\nfrom = \"parley@example.com\"\n"s, "[mail]\nurl = \"smtp://mail.example\"\n"s,
+  for (const std::string& bad : {"[mail]\nfrom = \"parley@example.com\"\n"s, "[mail]\nurl = \"smtp://mail.example\"\n"s,
                                 "[mail]\nurl = \"mail.example\"\nfrom = \"parley@example.com\"\n"s,
                                 "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"Parley <parley@example.com>\"\n"s,
                                 good + "user = \"parley\"\n", good + "password = \"plain\"\n",
