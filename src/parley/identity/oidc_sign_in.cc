@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parley/crypto/password.h"
+#include "parley/identity/account_rows.h"
 #include "parley/identity/account_store.h"
 #include "parley/identity/control_by_tenant.h"
 #include "parley/text/base64.h"
@@ -44,6 +45,16 @@ struct Known {
 Known known_from(const db::Row& row) { return {row.id<AccountId>(0), !row.is_null(1)}; }
 
 }  // namespace
+
+Result<std::optional<Role>> take_pending_invitation(TenantId tenant, std::string_view email, Timestamp now,
+                                                    db::ControlWriter& writer) {
+  for (const auto& invitation : PARLEY_TRY(by_tenant::list_pending_invitations(tenant, now, writer))) {
+    if (invitation.email != email || invitation.grant) continue;
+    if (PARLEY_TRY(by_tenant::accept_invitation(tenant, invitation.id, now, writer)) > 0)
+      return std::optional(invitation.role);
+  }
+  return std::optional<Role>();
+}
 
 ProviderSignIns::ProviderSignIns(db::ControlSession control, net::Web& web, TokenKeys& keys,
                                  const SignInTickets& tickets, SecretReferences secrets, net::Workers& workers,
@@ -234,6 +245,7 @@ Async<ProviderProof> ProviderSignIns::finish(std::string binding, std::string ti
     return resolve(provider, attempt, said, now, writer);
   };
   auto proof = PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  proof.proven = ProvenAccount(proof.account, said.used_factor ? FirstStep::provider_with_factor : FirstStep::provider);
   proof.said = said;
   proof.return_to = attempt.return_to;
   co_return proof;
@@ -282,9 +294,11 @@ Result<ProviderProof> ProviderSignIns::resolve(const SignInProvider& provider, c
       if (!invited && !provider.creates_accounts) return not_let_in("no account, and none is made");
       if (!invited && !said.role) return not_let_in("no group gives a role");
       proof.account = crypto::random_id<AccountId>(random_);
-      // A well-formed hash that no password has: signing in with one costs and says the same as for any account.
-      PARLEY_TRY(writer.run("INSERT INTO accounts (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)"_sql,
-                            proof.account, said.email, crypto::decoy_hash(), now));
+      // A well-formed hash that no password has: signing in with one costs and says the same as for any account. The
+      // provider's word on the address counts as a letter that was read.
+      const Account account{.id = proof.account, .email = said.email, .created_at = now};
+      PARLEY_TRY(account_rows::insert(account, crypto::decoy_hash(), writer));
+      PARLEY_TRY(account_rows::confirm(account.id, now, writer));
       proof.made = ProviderProof::Made::account;
     }
   }
@@ -313,12 +327,10 @@ Result<ProviderProof> ProviderSignIns::resolve(const SignInProvider& provider, c
   if (!role) return not_let_in("no role here");
   if (here != memberships.end() && here->role == Role::administrator && *role != Role::administrator) {
     // Groups that were mapped wrongly must not leave the organisation without anybody who can mend them.
-    const auto members = PARLEY_TRY(by_tenant::list_members(provider.tenant, writer));
-    const bool another = std::ranges::any_of(members, [&](const Membership& member) {
-      return member.role == Role::administrator && member.account != proof.account;
-    });
-    if (!another) role = Role::administrator;
+    if (PARLEY_TRY(by_tenant::count_other_administrators(provider.tenant, proof.account, writer)) == 0)
+      role = Role::administrator;
   }
+  if (here == memberships.end()) PARLEY_TRY(by_tenant::require_room_for_member(provider.tenant, writer));
   if (here == memberships.end() || here->role != *role)
     PARLEY_TRY(by_tenant::put_member(provider.tenant, proof.account, *role, writer));
   proof.role = *role;

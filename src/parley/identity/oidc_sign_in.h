@@ -13,6 +13,7 @@
 #include "parley/crypto/random.h"
 #include "parley/db/session.h"
 #include "parley/identity/oidc.h"
+#include "parley/identity/sign_in.h"
 #include "parley/identity/sign_in_ticket.h"
 #include "parley/identity/token_keys.h"
 #include "parley/net/async.h"
@@ -41,10 +42,15 @@ enum class ProviderSessions : std::uint8_t {
 using TakeInvitation =
     std::function<Result<std::optional<Role>>(TenantId, std::string_view email, Timestamp now, db::ControlWriter&)>;
 
+/// By the invitations of `Invitations`: a pending one to exactly this address. One that also gives a role on one project
+/// is taken up by its link alone.
+Result<std::optional<Role>> take_pending_invitation(TenantId tenant, std::string_view email, Timestamp now,
+                                                    db::ControlWriter& writer);
+
 struct ProviderSignInOptions {
   std::string redirect_uri;  ///< https address of ours that providers send people back to
   ProviderSessions sessions = ProviderSessions::are_whole;
-  TakeInvitation take_invitation = {};  ///< empty: nobody is invited
+  TakeInvitation take_invitation = &take_pending_invitation;
 };
 
 /// Where to send the browser, and what it keeps until it returns: in a cookie that scripts cannot read.
