@@ -42,8 +42,8 @@ enum class ProviderSessions : std::uint8_t {
 using TakeInvitation =
     std::function<Result<std::optional<Role>>(TenantId, std::string_view email, Timestamp now, db::ControlWriter&)>;
 
-/// By the invitations of `Invitations`: a pending one to exactly this address. One that also gives a role on one project
-/// is taken up by its link alone.
+/// By the invitations of `Invitations`: a pending one to exactly this address. One that also gives a role on one
+/// project is taken up by its link alone.
 Result<std::optional<Role>> take_pending_invitation(TenantId tenant, std::string_view email, Timestamp now,
                                                     db::ControlWriter& writer);
 
