@@ -62,9 +62,10 @@ struct ProviderRequest {
 /// Somebody whom a provider signed in, as an account of ours.
 struct ProviderProof {
   AccountId account;
-  TenantId tenant;           ///< whose provider it was: what the session acts for
-  Role role = Role::viewer;  ///< there
-  bool used_factor = false;  ///< the provider says so
+  std::optional<ProvenAccount> proven;  ///< what `SessionStore::begin` asks for; always there
+  TenantId tenant;                      ///< whose provider it was: what the session acts for
+  Role role = Role::viewer;             ///< there
+  bool used_factor = false;             ///< the provider says so
   enum class Made : std::uint8_t { nothing, link, account } made = Made::nothing;  ///< for the trail
   SignIn said;
   std::string return_to;  ///< a path of ours

@@ -115,11 +115,12 @@ class SignInContract : public StoresContract {
     if (IsSkipped()) return;
     tickets = std::make_unique<SignInTickets>(keyring.derive("sign-in tickets"), store().control(), clock);
     keys = std::make_unique<TokenKeys>(web, clock);
-    accounts = std::make_unique<AccountStore>(store().control(), hasher, clock);
+    sessions = std::make_unique<SessionStore>(store().control(), clock);
+    accounts = std::make_unique<AccountStore>(store().control(), hasher, *sessions, clock);
     open();
   }
-  void open(ProviderSessions sessions = ProviderSessions::are_whole) {
-    ProviderSignInOptions options{.redirect_uri = redirect_uri, .sessions = sessions};
+  void open(ProviderSessions kind = ProviderSessions::are_whole) {
+    ProviderSignInOptions options{.redirect_uri = redirect_uri, .sessions = kind};
     options.take_invitation = [this](TenantId tenant, std::string_view email, Timestamp,
                                      db::ControlWriter&) -> Result<std::optional<Role>> {
       if (tenant == acme && email == invited) return std::optional(Role::editor);
@@ -170,6 +171,7 @@ class SignInContract : public StoresContract {
   std::string invited;
   std::unique_ptr<SignInTickets> tickets;
   std::unique_ptr<TokenKeys> keys;
+  std::unique_ptr<SessionStore> sessions;
   std::unique_ptr<AccountStore> accounts;
   std::unique_ptr<ProviderSignIns> sign_ins;
 };
@@ -234,8 +236,8 @@ TEST_P(SignInContract, not_even_an_invitation_gives_one_organisation_an_account_
   const auto ada = make_account("ada@example.org");
   ASSERT_TRUE(set_role(ada, zeta, Role::administrator));
   invited = "ada@example.org";
-  for (const auto sessions : {ProviderSessions::are_whole, ProviderSessions::are_confined}) {
-    open(sessions);
+  for (const auto kind : {ProviderSessions::are_whole, ProviderSessions::are_confined}) {
+    open(kind);
     EXPECT_EQ(code_of(sign_in(provider)), Code::conflict);
     EXPECT_TRUE(wait(sign_ins->identities_of(ada))->empty());
     EXPECT_FALSE(role_in(acme, ada)) << "nothing of a refused sign-in is kept";
