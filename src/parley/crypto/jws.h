@@ -17,6 +17,8 @@ class PresentedJws {
  public:
   JwsAlgorithm algorithm() const { return algorithm_; }
   const std::string& kid() const { return kid_; }  ///< empty if it names none
+  /// What may not have been signed by anybody. For finding out whose keys to try, and nothing else.
+  std::string_view unverified_payload() const { return payload_; }
 
  private:
   friend Result<PresentedJws> parse_jws(std::string_view token);

@@ -1,5 +1,10 @@
 #include "parley/identity/control_by_tenant.h"
 
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "parley/text/json.h"
+
 namespace parley::identity::by_tenant {
 
 using namespace db::literals;
@@ -52,6 +57,63 @@ SessionRecord session_from(const db::Row& row) {
   session.last_seen_at = row.time(8);
   session.ended_at = optional_time(row, 9);
   return session;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) (text += text.empty() ? "" : "\n") += line;
+  return text;
+}
+
+SignInProvider provider_from(const db::Row& row) {
+  SignInProvider provider;
+  provider.id = row.id<SignInProviderId>(0);
+  provider.tenant = row.id<TenantId>(1);
+  provider.name = row.text(2);
+  provider.issuer = row.text(3);
+  provider.client_id = row.text(4);
+  provider.client_secret = row.text(5);
+  // What this program does not know authenticates in the way that sends least.
+  provider.authentication = parse_client_authentication(row.text(6)).value_or(ClientAuthentication::none);
+  provider.scopes = lines_of(row.text(7));
+  provider.group_claim = row.text(8);
+  if (const auto roles = text::parse_json(row.text(9)); roles && roles->is_object()) {
+    for (const auto& [group, name] : roles->get_object()) {
+      // A role that is not known is the least there is.
+      const auto role = name.is_string()
+                            ? parse_role(std::string_view(name.get_string().data(), name.get_string().size()))
+                            : std::nullopt;
+      provider.group_roles[std::string(group)] = role.value_or(Role::viewer);
+    }
+  }
+  provider.email_domains = lines_of(row.text(10));
+  if (!row.is_null(11)) provider.default_role = parse_role(row.text(11));
+  provider.creates_accounts = row.boolean(12);
+  provider.created_at = row.time(13);
+  provider.updated_at = row.time(14);
+  return provider;
+}
+
+IdentityIssuer identity_issuer_from(const db::Row& row) {
+  IdentityIssuer issuer;
+  issuer.id = row.id<IdentityIssuerId>(0);
+  issuer.tenant = row.id<TenantId>(1);
+  issuer.project = row.id<ProjectId>(2);
+  issuer.name = row.text(3);
+  issuer.issuer = row.text(4);
+  issuer.audience = row.text(5);
+  if (!row.is_null(7)) {
+    issuer.kind = IdentityIssuer::Kind::inline_keys;
+    issuer.jwks = row.text(7);
+  } else if (!row.is_null(8)) {
+    issuer.kind = IdentityIssuer::Kind::keys_at;
+    issuer.jwks_url = row.text(8);
+  } else {
+    issuer.kind = IdentityIssuer::Kind::shared_secret;
+    issuer.sealed_secret = row.blob(6);
+  }
+  issuer.created_at = row.time(9);
+  return issuer;
 }
 
 }  // namespace
@@ -275,6 +337,92 @@ Result<std::optional<Invitation>> find_invitation(const crypto::Digest& digest, 
       "SELECT id, digest, tenant_id, email, role, project_id, project_role, invited_by, created_at, expires_at, "
       "accepted_at, revoked_at FROM invitations WHERE digest = $1"_sql,
       invitation_from, db::Blob{digest.view()});
+}
+
+Result<std::vector<Membership>> list_memberships_of(AccountId account, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT tenant_id, role FROM memberships WHERE account_id = $1 ORDER BY tenant_id"_sql,
+      [&](const db::Row& row) {
+        return Membership{
+            .account = account, .tenant = row.id<TenantId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
+      },
+      account);
+}
+
+Result<std::vector<SignInProvider>> list_providers(TenantId tenant, db::ControlReader& reader) {
+  return reader.all(
+      "SELECT id, tenant_id, name, issuer, client_id, client_secret, client_authentication, scopes, group_claim, "
+      "group_roles, email_domains, default_role, creates_accounts, created_at, updated_at FROM sign_in_providers "
+      "WHERE tenant_id = $1 ORDER BY created_at, id"_sql,
+      provider_from, tenant);
+}
+
+Result<std::optional<SignInProvider>> find_provider(TenantId tenant, SignInProviderId id, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT id, tenant_id, name, issuer, client_id, client_secret, client_authentication, scopes, group_claim, "
+      "group_roles, email_domains, default_role, creates_accounts, created_at, updated_at FROM sign_in_providers "
+      "WHERE tenant_id = $1 AND id = $2"_sql,
+      provider_from, tenant, id);
+}
+
+Result<std::optional<SignInProvider>> find_any_provider(SignInProviderId id, db::ControlReader& reader) {
+  return reader.find(
+      "SELECT p.id, p.tenant_id, p.name, p.issuer, p.client_id, p.client_secret, p.client_authentication, p.scopes, "
+      "p.group_claim, p.group_roles, p.email_domains, p.default_role, p.creates_accounts, p.created_at, p.updated_at "
+      "FROM sign_in_providers p JOIN tenants t ON t.id = p.tenant_id WHERE p.id = $1 AND t.state = 'active'"_sql,
+      provider_from, id);
+}
+
+Result<void> put_provider(TenantId tenant, const SignInProvider& provider, db::ControlWriter& writer) {
+  boost::json::object roles;
+  for (const auto& [group, role] : provider.group_roles) roles[group] = name(role);
+  const auto default_role =
+      provider.default_role ? std::optional<std::string_view>(name(*provider.default_role)) : std::nullopt;
+  PARLEY_TRY(writer.run(
+      "INSERT INTO sign_in_providers (id, tenant_id, name, issuer, client_id, client_secret, client_authentication, "
+      "scopes, group_claim, group_roles, email_domains, default_role, creates_accounts, created_at, updated_at) "
+      "VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
+      "ON CONFLICT (id) DO UPDATE SET name = excluded.name, client_id = excluded.client_id, "
+      "client_secret = excluded.client_secret, client_authentication = excluded.client_authentication, "
+      "scopes = excluded.scopes, group_claim = excluded.group_claim, group_roles = excluded.group_roles, "
+      "email_domains = excluded.email_domains, default_role = excluded.default_role, "
+      "creates_accounts = excluded.creates_accounts, updated_at = excluded.updated_at "
+      "WHERE sign_in_providers.tenant_id = $1"_sql,
+      tenant, provider.id, provider.name, provider.issuer, provider.client_id, provider.client_secret,
+      name(provider.authentication), joined(provider.scopes), provider.group_claim, boost::json::serialize(roles),
+      joined(provider.email_domains), default_role, provider.creates_accounts, provider.created_at,
+      provider.updated_at));
+  return {};
+}
+
+Result<std::int64_t> delete_provider(TenantId tenant, SignInProviderId id, db::ControlWriter& writer) {
+  return writer.run("DELETE FROM sign_in_providers WHERE tenant_id = $1 AND id = $2"_sql, tenant, id);
+}
+
+Result<std::vector<IdentityIssuer>> list_identity_issuers(TenantId tenant, ProjectId project,
+                                                          db::ControlReader& reader) {
+  return reader.all(
+      "SELECT id, tenant_id, project_id, name, issuer, audience, sealed_secret, jwks, jwks_url, created_at "
+      "FROM identity_issuers WHERE tenant_id = $1 AND project_id = $2 ORDER BY created_at, id"_sql,
+      identity_issuer_from, tenant, project);
+}
+
+Result<std::int64_t> insert_identity_issuer(TenantId tenant, const IdentityIssuer& issuer, db::ControlWriter& writer) {
+  using Kind = IdentityIssuer::Kind;
+  const auto secret = issuer.kind == Kind::shared_secret ? std::optional(db::Blob{issuer.sealed_secret}) : std::nullopt;
+  const auto jwks = issuer.kind == Kind::inline_keys ? std::optional<std::string_view>(issuer.jwks) : std::nullopt;
+  const auto url = issuer.kind == Kind::keys_at ? std::optional<std::string_view>(issuer.jwks_url) : std::nullopt;
+  return writer.run(
+      "INSERT INTO identity_issuers (id, tenant_id, project_id, name, issuer, audience, sealed_secret, jwks, jwks_url, "
+      "created_at) VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, issuer) DO NOTHING"_sql,
+      tenant, issuer.id, issuer.project, issuer.name, issuer.issuer, issuer.audience, secret, jwks, url,
+      issuer.created_at);
+}
+
+Result<std::int64_t> delete_identity_issuer(TenantId tenant, ProjectId project, IdentityIssuerId id,
+                                            db::ControlWriter& writer) {
+  return writer.run("DELETE FROM identity_issuers WHERE tenant_id = $1 AND project_id = $2 AND id = $3"_sql, tenant,
+                    project, id);
 }
 
 Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader) {

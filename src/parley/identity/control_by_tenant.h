@@ -9,9 +9,11 @@
 #include "parley/base/uuid.h"
 #include "parley/db/transaction.h"
 #include "parley/identity/account_store.h"
+#include "parley/identity/identity_token_issuers.h"
 #include "parley/identity/invitations.h"
 #include "parley/identity/key_store.h"
 #include "parley/identity/members.h"
+#include "parley/identity/oidc.h"
 #include "parley/identity/session_store.h"
 #include "parley/identity/tenant_store.h"
 
@@ -68,6 +70,26 @@ Result<void> revoke_invitations_to(TenantId tenant, std::string_view email, Time
 Result<std::int64_t> accept_invitation(TenantId tenant, InvitationId id, Timestamp now, db::ControlWriter& writer);
 /// Of whichever tenant: this is how a link becomes one.
 Result<std::optional<Invitation>> find_invitation(const crypto::Digest& digest, db::ControlReader& reader);
+
+/// Where an account belongs: of all tenants, for the one that asks to be told about itself alone by the caller.
+Result<std::vector<Membership>> list_memberships_of(AccountId account, db::ControlReader& reader);
+
+/// Oldest first, at most `providers_per_tenant_max` exist.
+Result<std::vector<SignInProvider>> list_providers(TenantId tenant, db::ControlReader& reader);
+Result<std::optional<SignInProvider>> find_provider(TenantId tenant, SignInProviderId id, db::ControlReader& reader);
+/// By its id alone: for somebody who returns from it with a sealed ticket that names it, and says whose it is.
+Result<std::optional<SignInProvider>> find_any_provider(SignInProviderId id, db::ControlReader& reader);
+/// Makes or changes it; another tenant's of that id is left as it is.
+Result<void> put_provider(TenantId tenant, const SignInProvider& provider, db::ControlWriter& writer);
+Result<std::int64_t> delete_provider(TenantId tenant, SignInProviderId id, db::ControlWriter& writer);
+
+/// Oldest first.
+Result<std::vector<IdentityIssuer>> list_identity_issuers(TenantId tenant, ProjectId project,
+                                                          db::ControlReader& reader);
+/// Rows made: none if the project has one with that `iss`.
+Result<std::int64_t> insert_identity_issuer(TenantId tenant, const IdentityIssuer& issuer, db::ControlWriter& writer);
+Result<std::int64_t> delete_identity_issuer(TenantId tenant, ProjectId project, IdentityIssuerId id,
+                                            db::ControlWriter& writer);
 
 Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader);
 /// Whether the project is this tenant's, and fully made.

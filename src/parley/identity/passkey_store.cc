@@ -1,5 +1,6 @@
 #include "parley/identity/passkey_store.h"
 
+#include "parley/identity/factor_rows.h"
 #include "parley/text/utf8.h"
 
 namespace parley::identity {
@@ -129,7 +130,8 @@ Async<Passkey> PasskeyStore::finish_registration(AccountId account, std::string 
         db::Blob{made.public_key}, static_cast<std::int64_t>(made.sign_count), passkey.name, joined(passkey.transports),
         passkey.created_at));
     if (inserted == 0) return fail(Code::conflict, "that passkey is known already");
-    return {};
+    if (count.value_or(0) > 0) return {};
+    return add_factor(account, FactorKind::passkey, SessionId::parse(session), passkey.created_at, writer);
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
   co_return std::move(passkey);
@@ -196,9 +198,13 @@ Async<PasskeyProof> PasskeyStore::finish(TicketPurpose purpose, std::string bind
         {.site = site_, .challenge = challenge.reveal(), .verification = verification}, presented, found.passkey));
     PARLEY_TRY(writer.run("UPDATE passkeys SET sign_count = $2, last_used_at = $3 WHERE id = $1"_sql, found.id,
                           static_cast<std::int64_t>(use.sign_count), now));
-    return PasskeyProof{.account = found.account, .passkey = found.id, .user_verified = use.user_verified};
+    return PasskeyProof{
+        .account = found.account, .passkey = found.id, .user_verified = use.user_verified, .proven = {}, .factor = {}};
   };
-  co_return co_await control_.write(std::move(work));
+  auto proof = PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  if (account) proof.factor = ProvenFactor(proof.account, FactorKind::passkey, now);
+  else proof.proven = ProvenAccount(proof.account, FirstStep::passkey);
+  co_return proof;
 }
 
 Async<std::vector<Passkey>> PasskeyStore::list(AccountId account) {
@@ -230,12 +236,15 @@ Async<> PasskeyStore::rename(AccountId account, PasskeyId id, std::string name) 
 }
 
 Async<> PasskeyStore::remove(AccountId account, PasskeyId id) {
-  auto work = [=](db::ControlWriter& writer) {
-    return writer.run("DELETE FROM passkeys WHERE id = $1 AND account_id = $2"_sql, id, account);
+  auto work = [=](db::ControlWriter& writer) -> Result<void> {
+    if (PARLEY_TRY(writer.run("DELETE FROM passkeys WHERE id = $1 AND account_id = $2"_sql, id, account)) == 0)
+      return fail(Code::not_found, "there is no such passkey");
+    const auto left = PARLEY_TRY(writer.find(
+        "SELECT count(*) FROM passkeys WHERE account_id = $1"_sql, [](const db::Row& row) { return row.integer(0); },
+        account));
+    return left.value_or(0) > 0 ? Result<void>() : drop_factor(account, FactorKind::passkey, writer);
   };
-  if (PARLEY_CO_TRY(co_await control_.write(std::move(work))) == 0)
-    co_return fail(Code::not_found, "there is no such passkey");
-  co_return Result<void>();
+  co_return co_await control_.write(std::move(work));
 }
 
 }  // namespace parley::identity

@@ -10,6 +10,7 @@
 #include "parley/crypto/random.h"
 #include "parley/db/session.h"
 #include "parley/identity/passkey.h"
+#include "parley/identity/sign_in.h"
 #include "parley/identity/sign_in_ticket.h"
 #include "parley/net/async.h"
 
@@ -43,7 +44,9 @@ struct PasskeyRequest {
 struct PasskeyProof {
   AccountId account;
   PasskeyId passkey;
-  bool user_verified = false;  ///< the authenticator also knew the person: two factors in one
+  bool user_verified = false;           ///< the authenticator also knew the person: two factors in one
+  std::optional<ProvenAccount> proven;  ///< after `finish_sign_in`: for `SessionStore::begin`
+  std::optional<ProvenFactor> factor;   ///< after `finish_factor`: for `SessionStore::raise`
 };
 
 /// Passkeys of accounts: made, listed, removed, signed in with. Rows live in the control database. All of
@@ -58,7 +61,8 @@ class PasskeyStore {
   /// Begins to make one, for somebody signed in as this account in this session. `conflict` if they have
   /// `passkeys_per_account_max`; `not_found` for no such account.
   Async<PasskeyRequest> begin_registration(AccountId account, std::string session);
-  /// `conflict` if the credential exists, whosever it is. `name`: what the owner calls it; empty is "Passkey".
+  /// `session`: the id of the session it is made in, as text. `conflict` if the credential exists, whosever it is.
+  /// `name`: what the owner calls it; empty is "Passkey".
   Async<Passkey> finish_registration(AccountId account, std::string session, std::string ticket, std::string response,
                                      std::string name);
 
@@ -77,6 +81,7 @@ class PasskeyStore {
   Async<std::vector<Passkey>> list(AccountId account);
   /// Another account's is `not_found`, as one that does not exist. `invalid_argument` for an empty or too long name.
   Async<> rename(AccountId account, PasskeyId id, std::string name);
+  /// `conflict` also for the last factor of an account whose organisation requires one.
   Async<> remove(AccountId account, PasskeyId id);
 
  private:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "parley/identity/account_store.h"
+#include "parley/identity/factor_rows.h"
 #include "parley/identity/passkey_testing.h"
 #include "parley/identity/test_stores.h"
 #include "parley/text/base64.h"
@@ -68,6 +69,9 @@ TEST_P(PasskeyStoreContract, a_passkey_that_was_made_signs_its_owner_in) {
   EXPECT_EQ(proof->account, ada);
   EXPECT_EQ(proof->passkey, made->id);
   EXPECT_TRUE(proof->user_verified);
+  EXPECT_EQ(proof->proven->account(), ada);
+  EXPECT_EQ(proof->proven->step(), FirstStep::passkey);
+  EXPECT_FALSE(proof->factor);
   const auto listed = wait(passkeys->list(ada)).value();
   ASSERT_EQ(listed.size(), 1U);
   EXPECT_EQ(listed[0].name, "laptop");
@@ -152,6 +156,8 @@ TEST_P(PasskeyStoreContract, a_second_factor_is_the_accounts_own) {
   const auto proof = wait(passkeys->finish_factor(ada, "s", begun.ticket, answer.assertion(adas)));
   ASSERT_TRUE(proof) << describe_for_operator(proof.error());
   EXPECT_FALSE(proof->user_verified) << "on top of a password that is enough, and said";
+  EXPECT_EQ(proof->factor->account(), ada);
+  EXPECT_FALSE(proof->proven);
   const auto again = wait(passkeys->begin_factor(ada, "s")).value();
   EXPECT_EQ(
       code_of(wait(passkeys->finish_factor(ada, "s", again.ticket, SoftAnswer::to(again.options).assertion(bobs)))),
@@ -197,6 +203,25 @@ TEST_P(PasskeyStoreContract, an_owner_renames_and_removes_their_own_alone) {
   ASSERT_TRUE(wait(passkeys->remove(ada, made.id)));
   EXPECT_EQ(code_of(sign_in(device)), Code::unauthenticated);
   EXPECT_EQ(code_of(wait(passkeys->remove(ada, made.id))), Code::not_found);
+}
+
+TEST_P(PasskeyStoreContract, a_passkey_counts_as_a_factor_from_the_first_to_the_last) {
+  const auto factors = [&] {
+    return store()
+        .control()
+        .read_blocking([&](db::ControlReader& reader) { return list_factors(ada, reader); })
+        .value();
+  };
+  EXPECT_TRUE(factors().empty());
+  SoftPasskey one;
+  SoftPasskey two;
+  const auto first = enrol(ada, one).value();
+  const auto second = enrol(ada, two).value();
+  EXPECT_EQ(factors(), std::vector<FactorKind>{FactorKind::passkey});
+  ASSERT_TRUE(wait(passkeys->remove(ada, first.id)));
+  EXPECT_EQ(factors(), std::vector<FactorKind>{FactorKind::passkey});
+  ASSERT_TRUE(wait(passkeys->remove(ada, second.id)));
+  EXPECT_TRUE(factors().empty());
 }
 
 TEST_P(PasskeyStoreContract, there_is_a_limit_to_passkeys) {
