@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <bitset>
 #include <cmath>
 #include <cstddef>
 #include <optional>
@@ -190,6 +191,72 @@ double covered(const Evidence& evidence, std::uint64_t exact, std::uint64_t root
   return sum / evidence.weight;
 }
 
+AnalyzedHit analyze_hit(const Hit& hit, Analyzer& analyzer) {
+  AnalyzedHit made;
+  const auto take = [&](std::string_view text) {
+    AnalyzedHit::Piece piece{.words = static_cast<std::uint32_t>(made.words.size()), .words_end = 0};
+    const auto& tokens = analyzer.analyze(text);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const auto& token = tokens[i];
+      const auto& stem = token.word->stem;
+      const auto small = [](std::uint32_t value) { return std::min(value, std::uint32_t{2'047}) & 2'047u; };
+      SeenWord word{.hash = token.word->hash, .begin = small(token.begin), .length = small(token.end - token.begin)};
+      word.part = token.part;
+      word.stop = token.word->stop;
+      word.name = token.capitalized && i > 0;
+      const bool digits = !stem.empty() && stem[0] >= '0' && stem[0] <= '9';
+      word.number = digits || is_any(stem, {"million", "billion", "half", "dozen", "percent", "hundr", "thousand",
+                                            "twice", "singl"});
+      word.time = (digits && is_year(stem)) ||
+                  is_any(stem, {"januari", "februari", "march", "april", "june", "juli", "august", "septemb", "octob",
+                                "novemb", "decemb", "centuri", "1st", "decad"});
+      made.words.push_back(word);
+    }
+    piece.words_end = static_cast<std::uint32_t>(made.words.size());
+    return piece;
+  };
+  made.title = take(hit.title);
+  made.path = take(hit.path);
+  for (const auto& heading : hit.headings) made.headings.push_back(take(heading));
+  for (std::size_t b = 0; b < hit.blocks.size(); ++b) {
+    const std::string_view whole = hit.blocks[b].text;
+    const auto add = [&](std::string_view text) {
+      if (text.empty() || made.units.size() >= units_max) return;
+      made.units.push_back({take(text), static_cast<std::uint32_t>(b),
+                            static_cast<std::uint32_t>(text.data() - whole.data()),
+                            static_cast<std::uint32_t>(text.size())});
+    };
+    if (hit.blocks[b].kind == BlockKind::prose) {
+      for (const auto sentence : split_sentences(whole)) add(sentence);
+      continue;
+    }
+    std::string_view rest = whole;
+    if (hit.blocks[b].kind == BlockKind::list && rest.starts_with("- ") && rest.size() > whole_list_bytes_max) {
+      // Points that stand side by side can be quoted one by one; steps cannot.
+      while (!rest.empty()) {
+        auto end = rest.find("\n- ");
+        const auto item = rest.substr(0, std::min(end, rest.size()));
+        rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+        if (item.size() <= unit_bytes_max) add(item);
+      }
+      continue;
+    }
+    while (rest.size() > unit_bytes_max) {
+      const auto line = rest.rfind('\n', unit_bytes_max);
+      std::size_t cut = line == std::string_view::npos || line == 0 ? unit_bytes_max : line;
+      while (cut > 1 && (static_cast<std::uint8_t>(rest[cut]) & 0xc0) == 0x80) --cut;
+      add(rest.substr(0, cut));
+      rest.remove_prefix(cut);
+      while (rest.starts_with('\n')) rest.remove_prefix(1);
+    }
+    add(rest);
+  }
+  made.words.shrink_to_fit();
+  made.headings.shrink_to_fit();
+  made.units.shrink_to_fit();
+  return made;
+}
+
 Evidence gather_evidence(std::string_view question, const SearchResult& found, std::size_t hits_max) {
   Evidence evidence;
   evidence.asks = what_is_asked(question);
@@ -206,6 +273,13 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
   evidence.question_words = asked.size();
   std::vector<std::uint16_t> runs(asked.size() + 1);
 
+  // Most words of a passage are none of the question's, nor of one root with one: told by the half of their hashes
+  // that words of a root share, before anything else is compared.
+  std::bitset<4'096> roots;
+  const auto root_of = [](std::uint32_t hash) { return hash >> 16 & 4'095; };
+  for (const auto hash : asked) roots.set(root_of(hash));
+  for (std::size_t t = 0; t < terms; ++t) roots.set(root_of(found.terms[t].hash));
+
   struct Matched {
     std::uint64_t exact = 0;
     std::uint64_t root = 0;
@@ -218,64 +292,70 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
     bool number = false;
     bool time = false;
   };
-  const auto match = [&](std::string_view text) {
+  const auto match = [&](std::string_view text, std::span<const SeenWord> words) {
     Matched m;
     std::array<std::uint32_t, terms_max> last{};
     std::uint32_t position = 0;
     std::ranges::fill(runs, std::uint16_t{0});
-    const auto& tokens = analyzer.analyze(text);
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const auto& token = tokens[i];
-      if (!token.part && m.words < 0xffff) ++m.words;
-      if (!token.part) {
-        // Longest common run, one row of the usual table at a time: runs[k] ends at the question's word k.
-        for (std::size_t k = asked.size(); k > 0; --k) {
-          runs[k] = asked[k - 1] == token.word->hash ? static_cast<std::uint16_t>(runs[k - 1] + 1) : std::uint16_t{0};
-          m.run = std::max(m.run, runs[k]);
+    bool running = false;
+    for (const auto word : words) {
+      const bool near = roots.test(root_of(word.hash));
+      if (word.part == 0) {
+        if (m.words < 0xffff) ++m.words;
+        if (near) {
+          // Longest common run, one row of the usual table at a time: runs[k] ends at the question's word k.
+          running = true;
+          for (std::size_t k = asked.size(); k > 0; --k) {
+            runs[k] = asked[k - 1] == word.hash ? static_cast<std::uint16_t>(runs[k - 1] + 1) : std::uint16_t{0};
+            m.run = std::max(m.run, runs[k]);
+          }
+        } else if (running) {
+          std::ranges::fill(runs, std::uint16_t{0});
+          running = false;
         }
       }
-      if (token.word->stop) continue;
+      if (word.stop != 0) continue;
       ++position;
       bool ours = false;
-      for (std::size_t t = 0; t < terms; ++t) {
+      for (std::size_t t = 0; near && t < terms; ++t) {
         const std::uint32_t hash = found.terms[t].hash;
-        if (hash == token.word->hash) {
+        if (hash == word.hash) {
           ours = true;
           m.exact |= std::uint64_t{1} << t;
-          if (same_letters(text.substr(token.begin, token.end - token.begin), found.terms[t].word))
+          if (word.begin <= text.size() && same_letters(text.substr(word.begin, word.length), found.terms[t].word))
             m.same_form |= std::uint64_t{1} << t;
           last[t] = position;
           if (t > 0 && last[t - 1] != 0 && position - last[t - 1] <= 3) m.adjacent |= std::uint64_t{1} << (t - 1);
           if (t + 1 < terms && last[t + 1] != 0 && position - last[t + 1] <= 3) m.adjacent |= std::uint64_t{1} << t;
-        } else if (same_root(hash, token.word->hash)) {
+        } else if (same_root(hash, word.hash)) {
           m.root |= std::uint64_t{1} << t;
         }
       }
-      if (ours || token.part) continue;
+      if (ours || word.part != 0) continue;
       if (m.new_words < 0xffff) ++m.new_words;
-      if (token.capitalized && i > 0) m.name = true;
-      const auto& stem = token.word->stem;
-      if (!stem.empty() && stem[0] >= '0' && stem[0] <= '9') {
-        m.number = true;
-        if (is_year(stem)) m.time = true;
-      }
-      if (is_any(stem, {"januari", "februari", "march", "april", "june", "juli", "august", "septemb", "octob", "novemb",
-                        "decemb", "centuri", "1st", "decad"}))
-        m.time = true;
-      if (is_any(stem, {"million", "billion", "half", "dozen", "percent", "hundr", "thousand", "twice", "singl"}))
-        m.number = true;
+      m.name |= word.name != 0;
+      m.number |= word.number != 0;
+      m.time |= word.time != 0;
     }
     m.root &= ~m.exact;
     return m;
   };
 
+  double pairs_all = 0;
+  for (std::size_t t = 0; t + 1 < terms; ++t) pairs_all += std::min(found.terms[t].weight, found.terms[t + 1].weight);
   const std::size_t hits = std::min(found.hits.size(), hits_max);
   for (std::size_t h = 0; h < hits; ++h) {
     const auto& hit = found.hits[h];
-    Matched heading = match(hit.title);
+    AnalyzedHit made;
+    if (!hit.analyzed) made = analyze_hit(hit, analyzer);
+    const AnalyzedHit& analyzed = hit.analyzed ? *hit.analyzed : made;
+    const auto words_of = [&](const AnalyzedHit::Piece& piece) {
+      return std::span(analyzed.words).subspan(piece.words, piece.words_end - piece.words);
+    };
+    Matched heading = match(hit.title, words_of(analyzed.title));
     double heading_fit = 0;
-    for (const auto& text : hit.headings) {
-      const auto m = match(text);
+    for (std::size_t n = 0; n < hit.headings.size(); ++n) {
+      const auto m = match(hit.headings[n], words_of(analyzed.headings[n]));
       const auto ours = static_cast<double>(std::popcount(m.exact | m.root));
       heading_fit = ours > 0 ? ours / (ours + static_cast<double>(m.new_words)) : 0;
       heading.exact |= m.exact;
@@ -284,15 +364,17 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
     std::uint64_t exact = heading.exact;
     std::uint64_t root = heading.root;
     std::size_t order = 0;
-    const auto add = [&](std::size_t block, BlockKind kind, std::string_view text) {
-      if (text.empty() || evidence.units.size() >= units_max) return;
-      const auto m = match(text);
+    for (const auto& piece : analyzed.units) {
+      if (evidence.units.size() >= units_max) break;
+      const auto& block = hit.blocks[piece.block];
+      const auto text = std::string_view(block.text).substr(piece.begin, piece.length);
+      const auto m = match(text, words_of(piece));
       exact |= m.exact;
       root |= m.root;
       Unit unit{.hit = h,
-                .block = block,
+                .block = piece.block,
                 .order = order++,
-                .kind = kind,
+                .kind = block.kind,
                 .text = text,
                 .exact = m.exact,
                 .root = m.root,
@@ -301,11 +383,8 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
                 .same_form = m.same_form,
                 .run = m.run};
       double pairs = 0;
-      double pairs_all = 0;
-      for (std::size_t t = 0; t + 1 < terms; ++t) {
-        const double weight = std::min(found.terms[t].weight, found.terms[t + 1].weight);
-        pairs_all += weight;
-        if (m.adjacent >> t & 1) pairs += weight;
+      for (std::size_t t = 0; m.adjacent >> t != 0 && t + 1 < terms; ++t) {
+        if (m.adjacent >> t & 1) pairs += std::min(found.terms[t].weight, found.terms[t + 1].weight);
       }
       unit.adjacency = pairs_all > 0 ? pairs / pairs_all : 0;
       switch (evidence.asks) {
@@ -319,39 +398,12 @@ Evidence gather_evidence(std::string_view question, const SearchResult& found, s
                                   "to avoid", "to prevent", "to ensure", "reason", "as a result", "otherwise"});
           break;
         case Asks::steps:
-          unit.fits = kind == BlockKind::code || (kind == BlockKind::list && text.starts_with("1."));
+          unit.fits = block.kind == BlockKind::code || (block.kind == BlockKind::list && text.starts_with("1."));
           break;
-        case Asks::definition: unit.fits = kind == BlockKind::prose && defines(text); break;
+        case Asks::definition: unit.fits = block.kind == BlockKind::prose && defines(text); break;
         case Asks::other: unit.fits = m.new_words > 0; break;
       }
       evidence.units.push_back(unit);
-    };
-    for (std::size_t b = 0; b < hit.blocks.size(); ++b) {
-      const auto& block = hit.blocks[b];
-      if (block.kind == BlockKind::prose) {
-        for (const auto sentence : split_sentences(block.text)) add(b, block.kind, sentence);
-        continue;
-      }
-      std::string_view rest = block.text;
-      if (block.kind == BlockKind::list && rest.starts_with("- ") && rest.size() > whole_list_bytes_max) {
-        // Points that stand side by side can be quoted one by one; steps cannot.
-        while (!rest.empty()) {
-          auto end = rest.find("\n- ");
-          const auto item = rest.substr(0, std::min(end, rest.size()));
-          rest.remove_prefix(std::min(rest.size(), item.size() + 1));
-          if (item.size() <= unit_bytes_max) add(b, block.kind, item);
-        }
-        continue;
-      }
-      while (rest.size() > unit_bytes_max) {
-        const auto line = rest.rfind('\n', unit_bytes_max);
-        std::size_t cut = line == std::string_view::npos || line == 0 ? unit_bytes_max : line;
-        while (cut > 1 && (static_cast<std::uint8_t>(rest[cut]) & 0xc0) == 0x80) --cut;
-        add(b, block.kind, rest.substr(0, cut));
-        rest.remove_prefix(cut);
-        while (rest.starts_with('\n')) rest.remove_prefix(1);
-      }
-      add(b, block.kind, rest);
     }
     evidence.hit_exact.push_back(exact);
     evidence.hit_root.push_back(root & ~exact);
@@ -451,9 +503,12 @@ void set_text_signals(std::string_view question, const SearchResult& found, std:
     set(Signal::text_code, code / all);
     set(Signal::text_steps, evidence.asks == Asks::steps && steps ? 1 : 0);
     std::uint64_t in_path = 0;
-    for (const auto& token : analyzer.analyze(hit.path)) {
+    AnalyzedHit made;
+    if (!hit.analyzed) made = analyze_hit(hit, analyzer);
+    const AnalyzedHit& analyzed = hit.analyzed ? *hit.analyzed : made;
+    for (std::size_t w = analyzed.path.words; w < analyzed.path.words_end; ++w) {
       for (std::size_t t = 0; t < terms; ++t) {
-        if (token.word->hash == found.terms[t].hash) in_path |= std::uint64_t{1} << t;
+        if (analyzed.words[w].hash == found.terms[t].hash) in_path |= std::uint64_t{1} << t;
       }
     }
     set(Signal::path, covered(evidence, in_path, 0));

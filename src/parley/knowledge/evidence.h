@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "parley/knowledge/index.h"
+#include "parley/knowledge/terms.h"
 
 namespace parley::knowledge {
 
@@ -24,6 +25,42 @@ struct Concept {
   std::vector<std::uint8_t> terms;  ///< into SearchResult::terms: the word first, then parts
 };
 std::vector<Concept> concepts_of(std::string_view question, const SearchResult& found);
+
+/// A word of a passage, as matching sees it.
+struct SeenWord {
+  std::uint32_t hash = 0;
+  std::uint32_t begin : 11 = 0;   ///< in the text of its piece; what stands further back counts as being here
+  std::uint32_t length : 11 = 0;  ///< as written
+  std::uint32_t part : 1 = 0;
+  std::uint32_t stop : 1 = 0;
+  std::uint32_t name : 1 = 0;    ///< a capitalized word, not the first
+  std::uint32_t number : 1 = 0;  ///< a number, in digits or letters
+  std::uint32_t time : 1 = 0;    ///< a year or month
+};
+
+/// A hit taken apart into pieces and words: what needs no question, and so is done once for many.
+struct AnalyzedHit {
+  struct Piece {
+    std::uint32_t words = 0;  ///< its first in `words`
+    std::uint32_t words_end = 0;
+  };
+  struct Quotable : Piece {
+    std::uint32_t block = 0;
+    std::uint32_t begin = 0;  ///< bytes of the block
+    std::uint32_t length = 0;
+  };
+  std::vector<SeenWord> words;
+  Piece title;
+  Piece path;
+  std::vector<Piece> headings;
+  std::vector<Quotable> units;  ///< in order
+
+  std::size_t bytes() const {
+    return sizeof *this + words.capacity() * sizeof(SeenWord) + headings.capacity() * sizeof(Piece) +
+           units.capacity() * sizeof(Quotable);
+  }
+};
+AnalyzedHit analyze_hit(const Hit& hit, Analyzer& analyzer);
 
 /// A piece that can be quoted: a sentence of prose, or a list, table or code block.
 struct Unit {

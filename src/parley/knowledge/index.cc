@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "parley/knowledge/evidence.h"
+#include "parley/knowledge/index_memory.h"
+#include "parley/knowledge/postings.h"
 #include "parley/knowledge/ranking.h"
 #include "parley/knowledge/terms.h"
 #include "parley/knowledge/vocabulary.h"
@@ -55,7 +57,7 @@ constexpr std::size_t feedback_question_words = 9;  // from here on feedback cou
 constexpr std::size_t feedback_terms = 30;          // strongest of their words
 constexpr std::size_t related_max = 128;
 constexpr double weak_share = 0.7;  // what a word that only frames the question weighs of its frequency's worth
-constexpr std::size_t frequency_cache_max = 200'000;
+constexpr std::size_t frequency_cache_max = 20'000;
 constexpr std::size_t idle_readers_max = 16;  // one per worker that searches at the same time
 
 // Boolean terms begin with a capital letter; stems of words never do.
@@ -160,6 +162,9 @@ bool read_record(std::string_view bytes, Hit& hit) {
   return in.finished();
 }
 
+/// The words of a stored stream, behind the hash of the document's path.
+std::string_view words_of(std::string_view stream) { return stream.substr(sizeof(std::uint32_t)); }
+
 void put_word(std::string& stream, std::uint32_t hash) {
   if constexpr (std::endian::native == std::endian::big) hash = __builtin_bswap32(hash);
   char bytes[sizeof hash];
@@ -204,19 +209,105 @@ struct TextHash {
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
+/// The words of a passage with how often each stands there.
+struct PassageWords {
+  struct Entry {
+    std::uint32_t begin = 0;  // in `text`
+    std::uint32_t size = 0;
+    std::uint32_t count = 0;
+  };
+  std::string text;
+  std::vector<Entry> entries;
+  std::string_view word(const Entry& entry) const { return std::string_view(text).substr(entry.begin, entry.size); }
+};
+
 /// One open view of the last commit, with what it has learnt about word frequencies. Used by one thread at a time.
+///
+/// What is kept in memory about a passage stays true through all revisions, since Xapian gives no number twice; what is
+/// kept about a word is of one revision.
 struct Reader {
   Xapian::Database database;
   Analyzer analyzer;
   std::uint64_t generation = 0;
-  std::unordered_map<std::string, Xapian::doccount, TextHash, std::equal_to<>> frequencies;
+  IndexMemory& memory;
+  std::uint64_t number = 0;    // of the index, for its keys
+  std::uint64_t revision = 0;  // of the database
+  std::unordered_map<std::string, Xapian::doccount, TextHash, std::equal_to<>> frequencies = {};
 
-  Xapian::doccount frequency(const std::string& term) {
+  using Kind = IndexMemory::Kind;
+  template <class T>
+  using Shared = std::shared_ptr<const T>;
+
+  /// What is kept of each passage, and `make(passage)`, with what it takes in bytes, for those of which nothing is.
+  template <class T, class Make>
+  std::vector<Shared<T>> passages(Kind kind, std::span<const Xapian::docid> ids, Make make) {
+    std::vector<IndexMemory::Key> keys;
+    keys.reserve(ids.size());
+    for (const auto id : ids) keys.push_back({number, id, kind, {}});
+    std::vector<Shared<T>> found(ids.size());
+    memory.find<T>(keys, found);
+    std::vector<IndexMemory::Kept> made;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (found[i]) continue;
+      auto [value, bytes] = make(ids[i]);
+      found[i] = std::move(value);
+      if (found[i]) made.push_back({std::move(keys[i]), found[i], bytes});
+    }
+    if (!made.empty()) memory.keep(made);
+    return found;
+  }
+
+  /// The passages that have each of these terms.
+  std::vector<Shared<Postings>> postings(std::span<const std::string> terms) {
+    std::vector<IndexMemory::Key> keys;
+    keys.reserve(terms.size());
+    for (const auto& term : terms) keys.push_back({number, revision, Kind::postings, term});
+    std::vector<Shared<Postings>> found(terms.size());
+    memory.find<Postings>(keys, found);
+    std::vector<IndexMemory::Kept> read;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      if (found[i]) continue;
+      auto list = std::make_shared<Postings>();
+      const auto end = database.postlist_end(terms[i]);
+      // Terms that only mark a passage are counted 0 times in it.
+      for (auto at = database.postlist_begin(terms[i]); at != end; ++at)
+        list->add(*at, std::max<Xapian::termcount>(at.get_wdf(), 1));
+      list->finish();
+      read.push_back({std::move(keys[i]), list, list->bytes()});
+      found[i] = std::move(list);
+    }
+    if (!read.empty()) memory.keep(read);
+    return found;
+  }
+  Shared<Postings> postings(const std::string& term) { return std::move(postings(std::span(&term, 1))[0]); }
+
+  /// How many words each passage has. A list made for an earlier revision is carried on: those that have gone since are
+  /// in no posting.
+  Shared<PassageLengths> lengths() {
+    const IndexMemory::Key key{number, 0, Kind::lengths, {}};
+    const Xapian::docid last = database.get_lastdocid();
+    auto known = memory.find<PassageLengths>(key);
+    if (known && (known->last() >= last || known->count() > 4 * std::size_t{database.get_doccount()} + 10'000)) {
+      if (known->last() >= last) return known;
+      known.reset();  // it holds mostly what has gone
+    }
+    auto made = known ? std::make_shared<PassageLengths>(*known) : std::make_shared<PassageLengths>();
+    const auto end = database.postlist_end({});
+    auto at = database.postlist_begin({});
+    if (known && at != end) at.skip_to(known->last() + 1);
+    for (; at != end; ++at) made->add(*at, at.get_doclength());
+    std::array<IndexMemory::Kept, 1> kept{{{key, made, made->bytes()}}};
+    memory.keep(kept);
+    return made;
+  }
+
+  Xapian::doccount frequency(std::string_view term) {
     const auto found = frequencies.find(term);
     if (found != frequencies.end()) return found->second;
     if (frequencies.size() >= frequency_cache_max) frequencies.clear();
-    const auto count = database.get_termfreq(term);
-    frequencies.emplace(term, count);
+    std::string text(term);
+    const auto count = database.get_termfreq(text);
+    frequencies.emplace(std::move(text), count);
     return count;
   }
 };
@@ -291,18 +382,30 @@ std::vector<RelatedTerm> related_terms(std::span<const QueryTerm> terms) {
   return related;
 }
 
-/// `wanted` without the passages that `groups` may not read.
-Xapian::Query readable_by(Reader& reader, const Xapian::Query& wanted, std::span<const std::string> groups) {
-  // Most projects restrict nothing: then a filter that lets everything through would only cost time.
-  if (reader.frequency(restricted_term) == 0) return wanted;
-  Xapian::Query withheld(restricted_term);
-  if (!groups.empty()) {
-    std::vector<Xapian::Query> own;
-    for (const auto& group : groups) own.emplace_back(group_term(group));
-    withheld =
-        Xapian::Query(Xapian::Query::OP_AND_NOT, withheld, Xapian::Query(Xapian::Query::OP_OR, own.begin(), own.end()));
+/// A filter together with the lists it names.
+struct ReadFilter {
+  PassageFilter filter;
+  std::vector<std::shared_ptr<const Postings>> lists;
+};
+
+/// Only what `groups` may read and what lies in the folder, or is the document, `prefix`.
+ReadFilter make_filter(Reader& reader, std::string_view prefix, std::span<const std::string> groups) {
+  ReadFilter made;
+  const auto add = [&](std::vector<const Postings*>& to, const std::string& term) {
+    made.lists.push_back(reader.postings(term));
+    to.push_back(made.lists.back().get());
+  };
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  made.filter.restricted = !prefix.empty();
+  if (made.filter.restricted) {
+    add(made.filter.only, folder_term(prefix));
+    add(made.filter.only, document_term(prefix));
   }
-  return Xapian::Query(Xapian::Query::OP_AND_NOT, wanted, withheld);
+  // Most projects restrict nothing.
+  if (reader.frequency(restricted_term) == 0) return made;
+  add(made.filter.withheld, restricted_term);
+  for (const auto& group : groups) add(made.filter.unless, group_term(group));
+  return made;
 }
 
 struct Candidate {
@@ -312,8 +415,8 @@ struct Candidate {
   double base = 0;             // its share of the question by BM25
   double score = 0;
   Signals signals{};
-  std::string stream = {};
-  Hit hit = {};  // read only for the first few
+  std::shared_ptr<const std::string> stream = {};
+  std::shared_ptr<const Hit> hit = {};  // read only for the first few
 };
 
 /// Lets passages of one document speak for each other: a question put in other words than the page's often finds a few
@@ -360,17 +463,34 @@ std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidat
     double share = 0;
     int passages = 0;
   };
-  std::unordered_map<std::string, Seen, TextHash, std::equal_to<>> words;
-  const double top = best.empty() ? 0 : best.front().score;
-  for (const auto& candidate : best) {
-    const double quality = std::exp(4 * (candidate.score - top));  // scores are shares of the question's weight
-    const auto length = static_cast<double>(std::max<std::size_t>(candidate.stream.size() / 4, 20));
-    const auto end = reader.database.termlist_end(candidate.id);
-    for (auto term = reader.database.termlist_begin(candidate.id); term != end; ++term) {
+  std::vector<Xapian::docid> ids;
+  for (const auto& candidate : best) ids.push_back(candidate.id);
+  const auto read_words = [&](Xapian::docid id) {
+    auto made = std::make_shared<PassageWords>();
+    const auto end = reader.database.termlist_end(id);
+    for (auto term = reader.database.termlist_begin(id); term != end; ++term) {
       const std::string& word = *term;
       if (!word.empty() && word[0] >= 'A' && word[0] <= 'Z') continue;
-      auto& seen = words[word];
-      seen.share += quality * term.get_wdf() / length;
+      made->entries.push_back(
+          {static_cast<std::uint32_t>(made->text.size()), static_cast<std::uint32_t>(word.size()), term.get_wdf()});
+      made->text += word;
+    }
+    made->text.shrink_to_fit();
+    made->entries.shrink_to_fit();
+    const std::size_t bytes =
+        sizeof *made + made->text.capacity() + made->entries.capacity() * sizeof(PassageWords::Entry);
+    return std::pair<std::shared_ptr<const PassageWords>, std::size_t>(std::move(made), bytes);
+  };
+  const auto read = reader.passages<PassageWords>(IndexMemory::Kind::words, ids, read_words);
+  std::unordered_map<std::string_view, Seen> words;
+  const double top = best.empty() ? 0 : best.front().score;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    const auto& candidate = best[i];
+    const double quality = std::exp(4 * (candidate.score - top));  // scores are shares of the question's weight
+    const auto length = static_cast<double>(std::max<std::size_t>(words_of(*candidate.stream).size() / 4, 20));
+    for (const auto& entry : read[i]->entries) {
+      auto& seen = words[read[i]->word(entry)];
+      seen.share += quality * entry.count / length;
       ++seen.passages;
     }
   }
@@ -396,6 +516,8 @@ std::vector<RankedTerm> expansion_terms(Reader& reader, std::span<const Candidat
 }  // namespace
 
 struct Index::State {
+  std::shared_ptr<IndexMemory> memory;
+  std::uint64_t number = 0;  // for keys of `memory`
   std::filesystem::path folder;
   std::string language;
   std::string format;
@@ -464,11 +586,14 @@ struct Index::State {
     if (database.get_doccount() == 0 && database.get_metadata(format_key).empty()) return nullptr;
     PARLEY_TRY(check_format(database));
     auto analyzer = PARLEY_TRY(Analyzer::make(language));
-    return std::make_unique<Reader>(Reader{std::move(database), std::move(analyzer), current, {}});
+    const std::uint64_t revision = database.get_revision();
+    return std::make_unique<Reader>(
+        Reader{std::move(database), std::move(analyzer), current, *memory, number, revision});
   }
 
   Result<> refresh(Reader& reader) const {
     if (reader.database.reopen()) reader.frequencies.clear();
+    reader.revision = reader.database.get_revision();
     return check_format(reader.database);
   }
 
@@ -576,61 +701,68 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   auto& database = reader.database;
   result.passages = database.get_doccount();
   result.terms = question_terms(reader, query.text);
-  std::vector<Xapian::Query> words;
+  static const RankingWeights usual;
+  const RankingWeights& weights = query.weights == nullptr ? usual : *query.weights;
   double total_weight = 0;
   std::vector<RankedTerm> ranked;
+  const Bm25 bm25{weights.bm25_k1, weights.bm25_b, database.get_avlength()};
+  std::vector<std::string> stems;
+  std::vector<WeightedPostings> words;
   for (const auto& term : result.terms) {
     if (!term.part) total_weight += term.weight;
     ranked.push_back({term.hash, term.weight});
     if (term.passages == 0) continue;
-    if (is_weak_hash(term.hash))
-      words.emplace_back(Xapian::Query::OP_SCALE_WEIGHT, Xapian::Query(term.stem), weak_share);
-    else words.emplace_back(term.stem);
+    stems.push_back(term.stem);
+    words.push_back(
+        {nullptr, bm25_word_weight(bm25, static_cast<double>(result.passages), static_cast<double>(term.passages),
+                                   is_weak_hash(term.hash) ? weak_share : 1)});
   }
   if (words.empty() || total_weight <= 0) return result;
-  const auto related = related_terms(result.terms);
-
-  Xapian::Query wanted(Xapian::Query::OP_OR, words.begin(), words.end());
-  wanted = readable_by(reader, wanted, query.allowed_groups);
-  std::string_view prefix = query.path_prefix;
-  while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (!prefix.empty())
-    wanted = Xapian::Query(
-        Xapian::Query::OP_FILTER, wanted,
-        Xapian::Query(Xapian::Query::OP_OR, Xapian::Query(folder_term(prefix)), Xapian::Query(document_term(prefix))));
-
   const std::size_t last =
       std::min(query.offset + std::min(query.limit, SearchQuery::results_max), SearchQuery::results_max);
-  if (query.total == SearchQuery::Total::exact) {
-    Xapian::Enquire counting(database);
-    counting.set_query(wanted);
-    counting.set_weighting_scheme(Xapian::BoolWeight());
-    result.total = counting.get_mset(0, 0, database.get_doccount()).get_matches_estimated();
-  }
-  if (last == 0 || query.offset >= last) return result;
+  const bool wants_hits = last != 0 && query.offset < last;
+  const bool wants_total = query.total == SearchQuery::Total::exact;
+  if (!wants_hits && !wants_total) return result;
+  const auto related = related_terms(result.terms);
 
-  static const RankingWeights usual;
-  const RankingWeights& weights = query.weights == nullptr ? usual : *query.weights;
-  Xapian::Enquire enquire(database);
-  enquire.set_query(wanted);
-  enquire.set_weighting_scheme(Xapian::BM25Weight(weights.bm25_k1, 0, 1, weights.bm25_b, 0.5));
-  const auto matches = enquire.get_mset(0, static_cast<Xapian::doccount>(std::max(last, candidates_max)));
+  const auto lists = reader.postings(stems);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i].postings = lists[i].get();
+  const auto filter = make_filter(reader, query.path_prefix, query.allowed_groups);
+  const auto matches =
+      best_passages(words, *reader.lengths(), bm25, filter.filter, wants_hits ? std::max(last, candidates_max) : 0,
+                    wants_total ? CountAll::yes : CountAll::no);
+  result.total = matches.total;
+  if (!wants_hits) return result;
   std::vector<Candidate> candidates;
-  candidates.reserve(matches.size());
-  for (auto match = matches.begin(); match != matches.end(); ++match)
-    candidates.push_back({.id = *match, .base = match.get_weight() / total_weight});
+  candidates.reserve(matches.best.size());
+  for (const auto& match : matches.best)
+    candidates.push_back({.id = match.passage, .base = match.weight / total_weight});
 
   // Passages below the re-ranked ones keep their order behind them.
   const std::size_t reranked = std::min(candidates.size(), candidates_max);
   const auto best = std::span(candidates).first(reranked);
-  for (auto& candidate : best) {
-    candidate.stream = database.get_document(candidate.id).get_value(stream_slot);
-    if (candidate.stream.size() < sizeof(std::uint32_t))
-      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad token stream");
-    std::memcpy(&candidate.document, candidate.stream.data(), sizeof candidate.document);
-    candidate.stream.erase(0, sizeof candidate.document);
+  const auto ids_of = [](std::span<const Candidate> of) {
+    std::vector<Xapian::docid> ids;
+    for (const auto& candidate : of) ids.push_back(candidate.id);
+    return ids;
+  };
+  const auto damaged = [](const char* what) {
+    return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", what);
+  };
+  const auto read_stream = [&](Xapian::docid id) {
+    auto stream = std::make_shared<const std::string>(database.get_document(id).get_value(stream_slot));
+    const std::size_t bytes = sizeof *stream + stream->capacity();
+    return std::pair(std::move(stream), bytes);
+  };
+  const auto streams = reader.passages<std::string>(IndexMemory::Kind::stream, ids_of(best), read_stream);
+  const StreamMatcher matcher(ranked, related);
+  for (std::size_t i = 0; i < reranked; ++i) {
+    auto& candidate = best[i];
+    candidate.stream = streams[i];
+    if (candidate.stream->size() < sizeof(std::uint32_t)) return damaged("bad token stream");
+    std::memcpy(&candidate.document, candidate.stream->data(), sizeof candidate.document);
     at(candidate.signals, Signal::bm25) = static_cast<float>(candidate.base);
-    candidate.terms = match_stream(candidate.stream, ranked, related, candidate.signals);
+    candidate.terms = matcher.match(words_of(*candidate.stream), candidate.signals);
     candidate.score = score_of(candidate.signals, weights.stream);
   }
   const auto by_score = [](const Candidate& a, const Candidate& b) {
@@ -645,30 +777,45 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   const double feedback_share =
       std::min(1.0, static_cast<double>(ranked.size()) / static_cast<double>(feedback_question_words));
   const auto terms = expansion_terms(reader, best.first(std::min(reranked, feedback_passages)));
+  const FeedbackMatcher likeness(terms);
   for (auto& candidate : best) {
     at(candidate.signals, Signal::feedback) =
-        static_cast<float>(feedback_share * feedback_match(candidate.stream, terms));
+        static_cast<float>(feedback_share * likeness.match(words_of(*candidate.stream)));
     candidate.score = score_of(candidate.signals, weights.page);
   }
   std::ranges::sort(best, by_score);
 
-  const auto read_hit = [&](Candidate& candidate) {
-    return read_record(database.get_document(candidate.id).get_value(record_slot), candidate.hit);
+  const auto read_hit = [&](Xapian::docid id) -> std::pair<std::shared_ptr<const Hit>, std::size_t> {
+    auto hit = std::make_shared<Hit>();
+    const auto record = database.get_document(id).get_value(record_slot);
+    if (!read_record(record, *hit)) return {nullptr, 0};
+    const auto analyzed = std::make_shared<const AnalyzedHit>(analyze_hit(*hit, reader.analyzer));
+    hit->analyzed = analyzed;
+    // Each text has a string of its own.
+    const std::size_t texts = 5 + hit->headings.size() + hit->blocks.size();
+    const std::size_t bytes = sizeof *hit + record.size() + texts * sizeof(Block) + analyzed->bytes();
+    return {std::move(hit), bytes};
+  };
+  const auto read_hits = [&](std::span<Candidate> of) -> Result<> {
+    const auto hits = reader.passages<Hit>(IndexMemory::Kind::text, ids_of(of), read_hit);
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      if (!hits[i]) return damaged("bad passage record");
+      of[i].hit = hits[i];
+    }
+    return {};
   };
   const auto read = best.first(std::min(reranked, text_passages));
+  PARLEY_TRY(read_hits(read));
   SearchResult looked_at{.language = language};
   looked_at.terms = result.terms;
   looked_at.passages = result.passages;
   std::vector<Signals> signals;
-  for (auto& candidate : read) {
-    if (!read_hit(candidate))
-      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
-    looked_at.hits.push_back(std::move(candidate.hit));
+  for (const auto& candidate : read) {
+    looked_at.hits.push_back(*candidate.hit);
     signals.push_back(candidate.signals);
   }
   set_text_signals(query.text, looked_at, signals);
   for (std::size_t i = 0; i < read.size(); ++i) {
-    read[i].hit = std::move(looked_at.hits[i]);
     read[i].signals = signals[i];
     read[i].score = score_of(signals[i], weights.text);
   }
@@ -680,19 +827,17 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   }
   if (query.ranking != nullptr) {
     query.ranking->clear();
-    for (std::size_t i = 0; i < reranked; ++i) {
-      auto& candidate = candidates[i];
-      if (i >= read.size() && !read_hit(candidate)) return fail(Code::data_corrupt, "bad passage record");
-      query.ranking->push_back({candidate.hit.path, candidate.signals, i < read.size()});
-    }
+    PARLEY_TRY(read_hits(best.subspan(read.size())));
+    for (std::size_t i = 0; i < reranked; ++i)
+      query.ranking->push_back({candidates[i].hit->path, candidates[i].signals, i < read.size()});
   }
 
-  for (std::size_t i = query.offset; i < candidates.size() && i < last; ++i) {
-    auto& candidate = candidates[i];
-    if (i >= read.size() && !read_hit(candidate))
-      return fail(Code::data_corrupt, "the search index cannot be read and must be rebuilt", "bad passage record");
-    candidate.hit.score = candidate.score;
-    result.hits.push_back(std::move(candidate.hit));
+  const std::size_t first = std::min(query.offset, candidates.size());
+  const auto wanted = std::span(candidates).first(std::min(last, candidates.size())).subspan(first);
+  PARLEY_TRY(read_hits(wanted));
+  for (const auto& candidate : wanted) {
+    result.hits.push_back(*candidate.hit);
+    result.hits.back().score = candidate.score;
   }
   return result;
 }
@@ -702,9 +847,12 @@ Index::Index(Index&&) noexcept = default;
 Index& Index::operator=(Index&&) noexcept = default;
 Index::~Index() = default;  // what was not committed is dropped with the writer's transaction
 
-Result<Index> Index::open(std::filesystem::path folder, std::string_view language) {
+Result<Index> Index::open(std::filesystem::path folder, std::string_view language,
+                          std::shared_ptr<IndexMemory> memory) {
   auto analyzer = PARLEY_TRY(Analyzer::make(language));
   auto state = std::make_unique<State>();
+  state->memory = memory ? std::move(memory) : std::make_shared<IndexMemory>();
+  state->number = state->memory->make_index_number();
   state->folder = std::move(folder);
   state->language = language;
   state->format = fmt::format("{} {}", format_version, language);

@@ -54,6 +54,9 @@ struct QueryTerm {
   bool part = false;           ///< piece of a compound word that is a term too
 };
 
+struct AnalyzedHit;
+class IndexMemory;
+
 /// A passage that matched, complete: showing or quoting it needs no other lookup.
 struct Hit {
   std::string passage_id;
@@ -64,6 +67,8 @@ struct Hit {
   std::string anchor;
   std::vector<Block> blocks;
   double score = 0;  ///< comparable within one result only
+  /// Its texts taken apart already, see evidence.h. A search sets it; whoever changes a text above resets it.
+  std::shared_ptr<const AnalyzedHit> analyzed = {};
 };
 
 struct SearchResult {
@@ -87,7 +92,9 @@ class Index {
  public:
   /// Opens `folder`, or prepares to create it at the first commit. Before that commit every search finds nothing.
   /// `language` is a Snowball name ("english", "german", …) or "none"; unknown: invalid_argument.
-  static Result<Index> open(std::filesystem::path folder, std::string_view language = "english");
+  /// `memory`: what searches keep, shared with other indexes; null: memory of its own.
+  static Result<Index> open(std::filesystem::path folder, std::string_view language = "english",
+                            std::shared_ptr<IndexMemory> memory = nullptr);
 
   Index(Index&&) noexcept;
   Index& operator=(Index&&) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <bitset>
 #include <cstring>
 #include <initializer_list>
 #include <utility>
@@ -115,19 +116,37 @@ double score_of(const Signals& signals, const Signals& weights) {
   return sum;
 }
 
-std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> terms,
-                           std::span<const RelatedTerm> related, Signals& signals) {
-  terms = terms.first(std::min(terms.size(), terms_max));
-  if (terms.empty()) return 0;
-  const HashSlots<256> slots(terms);
-  const HashSlots<256> related_slots(related);
+struct StreamMatcher::Tables {
+  std::span<const RankedTerm> terms;
+  std::span<const RelatedTerm> related;
+  HashSlots<256> slots;
+  HashSlots<256> related_slots;
+  // Most words of a passage are none of the question's nor of one root with one. Words of a root share the upper half
+  // of their hashes, so a look at some bits of it passes over them.
+  std::bitset<4'096> roots;
   double total = 0;
   double squares = 0;
+
+  static std::size_t root_of(std::uint32_t hash) { return hash >> 16 & 4'095; }
+};
+
+StreamMatcher::StreamMatcher(std::span<const RankedTerm> terms, std::span<const RelatedTerm> related) {
+  terms = terms.first(std::min(terms.size(), terms_max));
+  auto tables =
+      std::make_unique<Tables>(Tables{terms, related, HashSlots<256>(terms), HashSlots<256>(related), {}, 0, 0});
   for (const auto& term : terms) {
-    total += term.weight;
-    squares += term.weight * term.weight;
+    tables->total += term.weight;
+    tables->squares += term.weight * term.weight;
+    tables->roots.set(Tables::root_of(term.hash));
   }
-  if (total <= 0) return 0;
+  for (const auto& one : related) tables->roots.set(Tables::root_of(one.hash));
+  tables_ = std::move(tables);
+}
+StreamMatcher::~StreamMatcher() = default;
+
+std::uint64_t StreamMatcher::match(std::string_view stream, Signals& signals) const {
+  const auto& [terms, related, slots, related_slots, roots, total, squares] = *tables_;
+  if (terms.empty() || total <= 0) return 0;
 
   struct Sentence {
     std::uint64_t exact = 0;
@@ -192,6 +211,10 @@ std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> 
       continue;
     }
     ++words;
+    if (!roots.test(Tables::root_of(hash))) {
+      if (in_head && !is_stop_hash(hash)) ++line_words;
+      continue;
+    }
     const int found = slots.find(hash);
     // Titles keep their function words, which say nothing about whether the question is what the title names.
     if (found >= 0 || (in_head && !is_stop_hash(hash))) ++line_words;
@@ -253,8 +276,17 @@ std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> 
   return seen;
 }
 
-double feedback_match(std::string_view stream, std::span<const RankedTerm> terms) {
-  const HashSlots<256> slots(terms);
+struct FeedbackMatcher::Tables {
+  std::span<const RankedTerm> terms;
+  HashSlots<256> slots;
+};
+
+FeedbackMatcher::FeedbackMatcher(std::span<const RankedTerm> terms)
+    : tables_(std::make_unique<const Tables>(Tables{terms, HashSlots<256>(terms)})) {}
+FeedbackMatcher::~FeedbackMatcher() = default;
+
+double FeedbackMatcher::match(std::string_view stream) const {
+  const auto& [terms, slots] = *tables_;
   std::array<std::uint16_t, 128> counts{};
   const std::size_t count = stream.size() / sizeof(std::uint32_t);
   std::size_t words = 0;

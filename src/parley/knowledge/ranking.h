@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -102,13 +103,38 @@ struct RelatedTerm {
   std::uint8_t term = 0;  ///< which word of the question
 };
 
-/// Compares one stream, read straight from the index as little-endian 32-bit words, with the question, and sets the
-/// signals that need nothing else (`bm25` is left alone). Returns the set of terms that occur: bit i for terms[i]. A
-/// last odd piece is ignored. `terms`: at most 64, in the order of the question; `related`: at most 128.
-std::uint64_t match_stream(std::string_view stream, std::span<const RankedTerm> terms,
-                           std::span<const RelatedTerm> related, Signals& signals);
+/// What a question looks for in streams, made ready once for many of them.
+class StreamMatcher {
+ public:
+  /// `terms`: at most 64 count, in the order of the question; `related`: at most 128. Both must outlive this.
+  StreamMatcher(std::span<const RankedTerm> terms, std::span<const RelatedTerm> related);
+  ~StreamMatcher();
+  StreamMatcher(const StreamMatcher&) = delete;
+  StreamMatcher& operator=(const StreamMatcher&) = delete;
 
-/// Sum over `terms` of weight times a saturating count in the stream's body: likeness to an expanded question.
-double feedback_match(std::string_view stream, std::span<const RankedTerm> terms);
+  /// Compares one stream, read straight from the index as little-endian 32-bit words, with the question, and sets the
+  /// signals that need nothing else (`bm25` is left alone). Returns the set of terms that occur: bit i for terms[i]. A
+  /// last odd piece is ignored.
+  std::uint64_t match(std::string_view stream, Signals& signals) const;
+
+ private:
+  struct Tables;
+  std::unique_ptr<const Tables> tables_;
+};
+
+/// Likeness to an expanded question: for each stream the sum over `terms` of weight times a saturating count in it.
+class FeedbackMatcher {
+ public:
+  explicit FeedbackMatcher(std::span<const RankedTerm> terms);  ///< which must outlive this
+  ~FeedbackMatcher();
+  FeedbackMatcher(const FeedbackMatcher&) = delete;
+  FeedbackMatcher& operator=(const FeedbackMatcher&) = delete;
+
+  double match(std::string_view stream) const;
+
+ private:
+  struct Tables;
+  std::unique_ptr<const Tables> tables_;
+};
 
 }  // namespace parley::knowledge

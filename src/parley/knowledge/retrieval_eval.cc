@@ -1,11 +1,14 @@
 // Measures search and answers on public collections and prints one table. With `train`, fits the confidence model on
 // half of the articles and prints the table that belongs into evidence.cc.
 //
-//   retrieval_eval [--data DIR] [--set stage.signal=value]... [--dump FILE] [squad] [abstain] [cranfield] [speed]
-//   [build] [train] retrieval_eval docs FOLDER QUESTIONS
+//   retrieval_eval [--data DIR] [--set stage.signal=value]... [--dump FILE] [--found FILE] [--index FOLDER]
+//                  [squad] [abstain] [cranfield] [speed] [build] [train]
+//   retrieval_eval [--found FILE] docs FOLDER QUESTIONS
 //
 // DIR holds squad2-8-articles.json and cranfield/; without words everything but `train` is measured. `docs` answers a
-// file of questions (as `parley eval` reads them) from a folder of documents and prints every answer.
+// file of questions (as `parley eval` reads them) from a folder of documents and prints every answer. `--found` writes
+// each hit of each search with its score to the last digit, so that two builds can be compared. `--index` keeps the
+// index that `speed` makes, or uses the one that is there.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -73,18 +76,21 @@ double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-/// A folder for an index, gone with the object.
+/// A folder for an index, gone with the object unless one to keep is named.
 class ScratchIndex {
  public:
-  ScratchIndex() {
+  explicit ScratchIndex(const fs::path& keep = {}) : kept_(!keep.empty()) {
     static int count = 0;
-    folder_ = fs::temp_directory_path() / fmt::format("parley-retrieval-eval-{}-{}", ::getpid(), count++);
-    fs::remove_all(folder_);
+    folder_ = keep;
+    if (!kept_) {
+      folder_ = fs::temp_directory_path() / fmt::format("parley-retrieval-eval-{}-{}", ::getpid(), count++);
+      fs::remove_all(folder_);
+    }
     index_.emplace(must(Index::open(folder_)));
   }
   ~ScratchIndex() {
     index_.reset();
-    fs::remove_all(folder_);
+    if (!kept_) fs::remove_all(folder_);
   }
   ScratchIndex(const ScratchIndex&) = delete;
   ScratchIndex& operator=(const ScratchIndex&) = delete;
@@ -94,11 +100,23 @@ class ScratchIndex {
 
  private:
   fs::path folder_;
+  bool kept_;
   std::optional<Index> index_;
 };
 
+std::ofstream found_file;
+
+/// For `--found`.
+void write_found(std::string_view text, const SearchResult& found) {
+  if (!found_file.is_open()) return;
+  found_file << text << '\n';
+  for (const auto& hit : found.hits) found_file << fmt::format("  {} {}\n", hit.passage_id, hit.score);
+}
+
 SearchResult search(const Index& index, std::string_view text, std::size_t limit) {
-  return must(index.search({.text = text, .limit = limit, .weights = &weights}));
+  auto found = must(index.search({.text = text, .limit = limit, .weights = &weights}));
+  write_found(text, found);
+  return found;
 }
 
 struct Question {
@@ -172,6 +190,7 @@ void measure_squad(const Squad& squad) {
     std::vector<RankedPassage> ranking;
     const auto found =
         must(index->search({.text = question.text, .limit = 10, .weights = &weights, .ranking = &ranking}));
+    write_found(question.text, found);
     if (dump.is_open()) dump_line(dump, "squad", question.article, dump_number++, ranking, {question.paragraph});
     EvalOutcome outcome;
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
@@ -399,6 +418,7 @@ void measure_cranfield(const fs::path& data) {
     std::vector<RankedPassage> ranking;
     const std::string text(entry.at("text").as_string());
     const auto found = must(index->search({.text = text, .limit = 50, .weights = &weights, .ranking = &ranking}));
+    write_found(text, found);
     if (dump.is_open()) dump_line(dump, "cranfield", 0, dump_number++, ranking, wanted);
     for (const auto& hit : found.hits) outcome.ranked.push_back(hit.path);
     outcome.urls = outcome.ranked;
@@ -440,6 +460,7 @@ void measure_docs(const fs::path& folder, const fs::path& file) {
     std::vector<RankedPassage> ranking;
     const auto found =
         must(index->search({.text = question.question, .limit = 60, .weights = &weights, .ranking = &ranking}));
+    write_found(question.question, found);
     if (dump.is_open())
       dump_line(dump, "docs", 0, dump_number++, ranking, {question.relevant.begin(), question.relevant.end()});
     const auto outcome = outcome_of(question.question, found);
@@ -532,10 +553,7 @@ double percentile(std::vector<double> sorted, double share) {
   return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
-void measure_speed(const Squad& squad, bool searching) {
-  constexpr std::size_t passages = 250'000;
-  const std::size_t wanted = searching ? passages : 20'000;
-  ScratchIndex index;
+void make_index(ScratchIndex& index, const Squad& squad, std::size_t wanted) {
   Generator generator(squad);
   double bytes = 0;
   double spent = 0;
@@ -560,8 +578,15 @@ void measure_speed(const Squad& squad, bool searching) {
              bytes / static_cast<double>(wanted), on_disk / 1e6, bytes / 1e6);
   row("indexing, MB of passage text a second, commits of 20,000 included", bytes / 1e6 / spent, ">= 12");
   row("  the same by time of this thread alone", bytes / 1e6 / spent_computing, "");
+}
+
+void measure_speed(const Squad& squad, bool searching, const fs::path& keep) {
+  constexpr std::size_t passages = 250'000;
+  ScratchIndex index(keep);
+  if (must(index->passage_count()) == 0) make_index(index, squad, searching ? passages : 20'000);
   if (!searching) return;
   for (const auto& question : squad.questions) (void)search(*index, question.text, 10);  // the page cache fills
+  found_file.close();
   std::vector<double> search_ms, search_cpu_ms, answer_ms, total_ms;
   for (const auto& question : squad.questions) {
     auto start = SteadyClock::now();
@@ -601,6 +626,7 @@ bool set_weight(std::string_view name, float value) {
 
 int run(int argc, char** argv) {
   fs::path data = "../shared/data/retrieval";
+  fs::path keep;
   std::set<std::string> parts;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -613,6 +639,10 @@ int run(int argc, char** argv) {
         stop("no such weight: " + setting);
     } else if (word == "--dump" && i + 1 < argc) {
       dump.open(argv[++i]);
+    } else if (word == "--found" && i + 1 < argc) {
+      found_file.open(argv[++i]);
+    } else if (word == "--index" && i + 1 < argc) {
+      keep = argv[++i];
     } else if (word == "docs" && i + 2 < argc) {
       measure_docs(argv[i + 1], argv[i + 2]);
       return 0;
@@ -627,8 +657,8 @@ int run(int argc, char** argv) {
   if (parts.contains("cranfield")) measure_cranfield(data);
   if (parts.contains("abstain")) measure_abstention(squad);
   if (parts.contains("train")) train(squad);
-  if (parts.contains("build")) measure_speed(squad, false);
-  if (parts.contains("speed")) measure_speed(squad, true);
+  if (parts.contains("build")) measure_speed(squad, false, {});
+  if (parts.contains("speed")) measure_speed(squad, true, keep);
   return 0;
 }
 
