@@ -258,7 +258,7 @@ struct Reader {
   }
 
   /// The passages that have each of these terms.
-  std::vector<Shared<Postings>> postings(std::span<const std::string> terms) {
+  std::vector<Shared<Postings>> postings(std::span<const std::string> terms, const PassageLengths& lengths) {
     std::vector<IndexMemory::Key> keys;
     keys.reserve(terms.size());
     for (const auto& term : terms) keys.push_back({number, revision, Kind::postings, term});
@@ -271,7 +271,7 @@ struct Reader {
       const auto end = database.postlist_end(terms[i]);
       // Terms that only mark a passage are counted 0 times in it.
       for (auto at = database.postlist_begin(terms[i]); at != end; ++at)
-        list->add(*at, std::max<Xapian::termcount>(at.get_wdf(), 1));
+        list->add(*at, std::max<Xapian::termcount>(at.get_wdf(), 1), lengths.length(*at));
       list->finish();
       read.push_back({std::move(keys[i]), list, list->bytes()});
       found[i] = std::move(list);
@@ -279,7 +279,9 @@ struct Reader {
     if (!read.empty()) memory.keep(read);
     return found;
   }
-  Shared<Postings> postings(const std::string& term) { return std::move(postings(std::span(&term, 1))[0]); }
+  Shared<Postings> postings(const std::string& term, const PassageLengths& lengths) {
+    return std::move(postings(std::span(&term, 1), lengths)[0]);
+  }
 
   /// How many words each passage has. A list made for an earlier revision is carried on: those that have gone since are
   /// in no posting.
@@ -389,10 +391,11 @@ struct ReadFilter {
 };
 
 /// Only what `groups` may read and what lies in the folder, or is the document, `prefix`.
-ReadFilter make_filter(Reader& reader, std::string_view prefix, std::span<const std::string> groups) {
+ReadFilter make_filter(Reader& reader, const PassageLengths& lengths, std::string_view prefix,
+                       std::span<const std::string> groups) {
   ReadFilter made;
   const auto add = [&](std::vector<const Postings*>& to, const std::string& term) {
-    made.lists.push_back(reader.postings(term));
+    made.lists.push_back(reader.postings(term, lengths));
     to.push_back(made.lists.back().get());
   };
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
@@ -725,11 +728,12 @@ Result<SearchResult> Index::State::search(Reader& reader, const SearchQuery& que
   if (!wants_hits && !wants_total) return result;
   const auto related = related_terms(result.terms);
 
-  const auto lists = reader.postings(stems);
+  const auto lengths = reader.lengths();
+  const auto lists = reader.postings(stems, *lengths);
   for (std::size_t i = 0; i < words.size(); ++i) words[i].postings = lists[i].get();
-  const auto filter = make_filter(reader, query.path_prefix, query.allowed_groups);
+  const auto filter = make_filter(reader, *lengths, query.path_prefix, query.allowed_groups);
   const auto matches =
-      best_passages(words, *reader.lengths(), bm25, filter.filter, wants_hits ? std::max(last, candidates_max) : 0,
+      best_passages(words, *lengths, bm25, filter.filter, wants_hits ? std::max(last, candidates_max) : 0,
                     wants_total ? CountAll::yes : CountAll::no);
   result.total = matches.total;
   if (!wants_hits) return result;

@@ -18,19 +18,26 @@ class Postings {
   /// Behind the last passage.
   static constexpr std::uint32_t no_passage = std::numeric_limits<std::uint32_t>::max();
 
-  /// `passage` is above all that were added before and below `no_passage`; `count` is at least 1.
-  void add(std::uint32_t passage, std::uint32_t count);
+  /// `passage` is above all that were added before and below `no_passage`; `count`, how often it has the word, is at
+  /// least 1; `length` is how many words it has.
+  void add(std::uint32_t passage, std::uint32_t count, std::uint32_t length);
   /// No more will come: gives back the memory that was taken in reserve.
-  void finish() { packed_.shrink_to_fit(); }
+  void finish();
 
   std::size_t size() const { return size_; }
-  std::size_t bytes() const { return sizeof *this + packed_.capacity(); }
+  std::size_t bytes() const { return sizeof *this + packed_.capacity() + starts_.capacity() * sizeof(Start); }
+
+  /// The shortest passage of each count, of those with one at all: what bounds a weight from above. The last stands for
+  /// that count and all above it, up to `count_max`.
+  static constexpr std::size_t bounds = 8;
+  const std::array<std::uint32_t, bounds>& shortest() const { return shortest_; }
+  std::uint32_t count_max() const { return count_max_; }
 
   /// Goes through a list once. The list must outlive it.
   class Cursor {
    public:
     explicit Cursor(const Postings& postings)
-        : at_(postings.packed_.data()), end_(postings.packed_.data() + postings.packed_.size()) {
+        : postings_(&postings), at_(postings.packed_.data()), end_(postings.packed_.data() + postings.packed_.size()) {
       next();
     }
     std::uint32_t passage() const { return passage_; }  ///< `no_passage` at the end
@@ -44,6 +51,8 @@ class Postings {
       passage_ += static_cast<std::uint32_t>(step >> 1);
       count_ = (step & 1) == 0 ? 1 : static_cast<std::uint32_t>(number());
     }
+    /// Moves to the first passage from `passage` on, which is never back.
+    void seek(std::uint32_t passage);
 
    private:
     std::uint64_t number() {
@@ -56,6 +65,7 @@ class Postings {
         if (byte < 128) return value;
       }
     }
+    const Postings* postings_;
     const std::uint8_t* at_;
     const std::uint8_t* end_;
     std::uint32_t passage_ = 0;
@@ -63,8 +73,23 @@ class Postings {
   };
 
  private:
+  static constexpr std::array<std::uint32_t, bounds> make_unset() {
+    std::array<std::uint32_t, bounds> made{};
+    made.fill(std::numeric_limits<std::uint32_t>::max());
+    return made;
+  }
+  // Where reading can begin: behind `passage`, with the byte `at`.
+  struct Start {
+    std::uint32_t passage;
+    std::uint32_t at;
+  };
+  static constexpr std::uint32_t start_distance = 128;  // postings; some bytes for every two hundred
+
   void put(std::uint64_t number);
   std::vector<std::uint8_t> packed_;
+  std::vector<Start> starts_;
+  std::array<std::uint32_t, bounds> shortest_ = make_unset();
+  std::uint32_t count_max_ = 0;
   std::uint32_t last_ = 0;
   std::uint32_t size_ = 0;
 };
@@ -81,6 +106,11 @@ class PassageLengths {
 
   /// Null where no passage of the page was added.
   const Page* page(std::size_t number) const { return number < pages_.size() ? pages_[number].get() : nullptr; }
+  /// 0 for what was not added.
+  std::uint32_t length(std::uint32_t passage) const {
+    const auto* of = page(passage / page_passages);
+    return of == nullptr ? 0 : (*of)[passage % page_passages];
+  }
   std::uint32_t last() const { return last_; }  ///< passage added; 0: none
   std::size_t count() const { return count_; }  ///< passages added
   std::size_t bytes() const;
@@ -123,7 +153,9 @@ struct BestPassages {
   std::uint64_t total = 0;                ///< passages that have a word and take part; counted only if asked
 };
 
-/// The `count` passages of the greatest sums of weights. `lengths` has every passage of the lists.
+/// The `count` passages of the greatest sums of weights. `lengths` has every passage of the lists, with the lengths
+/// that they were made with. Words that cannot bring a passage among the best by themselves are only looked up for
+/// passages that have others, which changes no result.
 enum class CountAll : std::uint8_t { no, yes };
 BestPassages best_passages(std::span<const WeightedPostings> words, const PassageLengths& lengths, const Bm25& bm25,
                            const PassageFilter& filter, std::size_t count, CountAll count_all);
