@@ -17,25 +17,25 @@ std::uint64_t IndexMemory::make_index_number() {
   return ++numbers_;
 }
 
-void IndexMemory::unlink(Entry& entry) {
-  (entry.newer == nullptr ? newest_ : entry.newer->older) = entry.older;
-  (entry.older == nullptr ? oldest_ : entry.older->newer) = entry.newer;
+void IndexMemory::Half::unlink(Entry& entry) {
+  (entry.newer == nullptr ? newest : entry.newer->older) = entry.older;
+  (entry.older == nullptr ? oldest : entry.older->newer) = entry.newer;
 }
 
-void IndexMemory::link(Entry& entry) {
+void IndexMemory::Half::link(Entry& entry) {
   entry.newer = nullptr;
-  entry.older = newest_;
-  (newest_ == nullptr ? oldest_ : newest_->newer) = &entry;
-  newest_ = &entry;
+  entry.older = newest;
+  (newest == nullptr ? oldest : newest->newer) = &entry;
+  newest = &entry;
 }
 
 const std::shared_ptr<const void>* IndexMemory::touch(const Key& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return nullptr;
   auto& entry = found->second;
-  if (&entry != newest_) {
-    unlink(entry);
-    link(entry);
+  if (auto& half = half_of(key.kind); &entry != half.newest) {
+    half.unlink(entry);
+    half.link(entry);
   }
   return &entry.value;
 }
@@ -45,24 +45,25 @@ void IndexMemory::keep(std::span<Kept> kept) {
   const std::scoped_lock lock(mutex_);
   for (auto& one : kept) {
     const std::size_t bytes = one.bytes + entry_bytes + one.key.word.capacity();
-    if (bytes > bytes_max_) continue;
+    if (bytes > half_bytes_max_) continue;
+    auto& half = half_of(one.key.kind);
     const auto [place, is_new] = entries_.try_emplace(std::move(one.key));
     auto& entry = place->second;
     if (!is_new) {
       // Two threads made it at the same time.
-      bytes_ -= entry.bytes;
-      unlink(entry);
+      half.bytes -= entry.bytes;
+      half.unlink(entry);
       gone.push_back(std::move(entry.value));
     }
     entry.value = std::move(one.value);
     entry.bytes = bytes;
     entry.key = &place->first;
-    link(entry);
-    bytes_ += bytes;
-    while (bytes_ > bytes_max_) {
-      auto& oldest = *oldest_;
-      bytes_ -= oldest.bytes;
-      unlink(oldest);
+    half.link(entry);
+    half.bytes += bytes;
+    while (half.bytes > half_bytes_max_) {
+      auto& oldest = *half.oldest;
+      half.bytes -= oldest.bytes;
+      half.unlink(oldest);
       gone.push_back(std::move(oldest.value));
       entries_.erase(entries_.find(*oldest.key));
     }
@@ -71,7 +72,7 @@ void IndexMemory::keep(std::span<Kept> kept) {
 
 std::size_t IndexMemory::bytes() const {
   const std::scoped_lock lock(mutex_);
-  return bytes_;
+  return of_words_.bytes + of_passages_.bytes;
 }
 
 }  // namespace parley::knowledge

@@ -15,6 +15,9 @@ namespace parley::knowledge {
 /// What searches keep of what they read and worked out, so that the next one need not. Bounded in bytes over all
 /// indexes that share it; what was used longest ago goes first. Everything in it can be made again at any time.
 ///
+/// What is kept about words and what is kept about passages each has half: a search reads a few lists that the next one
+/// needs again, and many passages that it does not, which would push the lists out.
+///
 /// Safe from any thread. Takes its lock once for each call, which is why calls are about many things.
 class IndexMemory {
  public:
@@ -22,7 +25,7 @@ class IndexMemory {
   /// that a few hundred thousand passages are asked about.
   static constexpr std::size_t bytes_usual = std::size_t{24} * 1024 * 1024;
 
-  explicit IndexMemory(std::size_t bytes_max = bytes_usual) : bytes_max_(bytes_max) {}
+  explicit IndexMemory(std::size_t bytes_max = bytes_usual) : half_bytes_max_(bytes_max / 2) {}
   ~IndexMemory();
   IndexMemory(const IndexMemory&) = delete;
   IndexMemory& operator=(const IndexMemory&) = delete;
@@ -81,16 +84,23 @@ class IndexMemory {
     Entry* older = nullptr;
   };
 
-  const std::shared_ptr<const void>* touch(const Key& key);
-  void unlink(Entry& entry);
-  void link(Entry& entry);
+  /// In the order of use.
+  struct Half {
+    Entry* newest = nullptr;
+    Entry* oldest = nullptr;
+    std::size_t bytes = 0;
+    void unlink(Entry& entry);
+    void link(Entry& entry);
+  };
 
-  const std::size_t bytes_max_;
+  const std::shared_ptr<const void>* touch(const Key& key);
+  Half& half_of(Kind kind) { return kind == Kind::postings || kind == Kind::lengths ? of_words_ : of_passages_; }
+
+  const std::size_t half_bytes_max_;
   mutable std::mutex mutex_;
   std::unordered_map<Key, Entry, Hash> entries_;
-  Entry* newest_ = nullptr;
-  Entry* oldest_ = nullptr;
-  std::size_t bytes_ = 0;
+  Half of_words_;
+  Half of_passages_;
   std::uint64_t numbers_ = 0;
 };
 

@@ -1,7 +1,10 @@
 #include "parley/knowledge/index.h"
 
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -9,6 +12,9 @@
 #include <unistd.h>
 
 #include <gtest/gtest.h>
+
+#include "parley/knowledge/answer.h"
+#include "parley/knowledge/index_memory.h"
 
 namespace parley::knowledge {
 namespace {
@@ -163,6 +169,77 @@ TEST_F(IndexTest, a_question_of_any_length_is_bounded) {
   const auto found = *index.search({.text = text});
   EXPECT_LE(found.terms.size(), SearchQuery::terms_max);
   EXPECT_TRUE(index.search({.text = "turbines", .offset = 1'000'000, .limit = 1'000'000})->hits.empty());
+}
+
+TEST_F(IndexTest, what_is_kept_in_memory_changes_no_result) {
+  // One keeps nothing, one everything, and one so little that it always has to let something go.
+  const std::array<std::shared_ptr<IndexMemory>, 3> memories{
+      std::make_shared<IndexMemory>(0), std::make_shared<IndexMemory>(), std::make_shared<IndexMemory>(60'000)};
+  std::vector<Index> indexes;
+  for (std::size_t i = 0; i < memories.size(); ++i)
+    indexes.push_back(*Index::open(folder_ / std::to_string(i), "english", memories[i]));
+  std::mt19937_64 random(5);
+  const auto text = [&random](std::size_t words) {
+    static constexpr std::array<std::string_view, 16> some{"turbine", "boiler", "steam", "valve", "the",    "engine",
+                                                           "of",      "piston", "is",    "a",     "shaft.", "Watt",
+                                                           "1781",    "coal",   "iron.", "backup"};
+    std::string made;
+    for (std::size_t w = 0; w < words; ++w) {
+      made += some[(random() % some.size()) * (random() % some.size()) / some.size()];
+      made += random() % 9 == 0 ? std::to_string(random() % 500) + " " : std::string(" ");
+    }
+    return made;
+  };
+  const std::vector<std::string> staff = {"staff"};
+  for (unsigned revision = 1; revision <= 4; ++revision) {
+    for (int n = 0; n < 120; ++n) {
+      // Later revisions replace some pages and add others.
+      const auto path = fmt::format("{}/{}", random() % 3, n + 60 * revision);
+      const auto document = page(path, text(2), text(40));
+      const bool closed = random() % 5 == 0;
+      for (auto& index : indexes)
+        ASSERT_TRUE(index.replace(document, closed ? std::span(staff) : std::span<const std::string>()));
+    }
+    for (auto& index : indexes) ASSERT_TRUE(index.commit(revision));
+    for (int q = 0; q < 30; ++q) {
+      const auto question = text(6);
+      SearchQuery query{.text = question, .offset = random() % 3 * 20, .total = SearchQuery::Total::exact};
+      if (q % 3 == 1) query.path_prefix = "1/";
+      if (q % 3 == 2) query.allowed_groups = staff;
+      const auto wanted = *indexes[0].search(query);
+      for (std::size_t i = 1; i < 2 * indexes.size(); ++i) {
+        const auto found = *indexes[i % indexes.size()].search(query);
+        EXPECT_EQ(found.total, wanted.total);
+        ASSERT_EQ(found.hits.size(), wanted.hits.size());
+        for (std::size_t h = 0; h < found.hits.size(); ++h) {
+          EXPECT_EQ(found.hits[h].passage_id, wanted.hits[h].passage_id);
+          EXPECT_EQ(found.hits[h].score, wanted.hits[h].score);
+        }
+        EXPECT_EQ(answer(question, found, 0).text, answer(question, wanted, 0).text);
+      }
+    }
+  }
+  EXPECT_EQ(memories[0]->bytes(), 0u);
+  EXPECT_GT(memories[1]->bytes(), 60'000u);
+  EXPECT_LE(memories[2]->bytes(), 60'000u);
+}
+
+TEST_F(IndexTest, a_hit_is_taken_apart_as_its_texts_are) {
+  auto index = *Index::open(folder_);
+  Document document =
+      page("a/steam-engine.md", "Steam", "James Watt made it in 1781. It is an engine. Why? See below:");
+  document.passages[0].blocks.push_back({BlockKind::code, "run()\n"});
+  document.passages[0].blocks.push_back({BlockKind::list, "- " + std::string(600, 'x') + "\n- two\n- three"});
+  ASSERT_TRUE(index.replace(document));
+  ASSERT_TRUE(index.commit(1));
+  const std::string question = "Who made the steam engine in 1781?";
+  const auto found = *index.search({.text = question});
+  ASSERT_EQ(found.hits.size(), 1u);
+  ASSERT_TRUE(found.hits[0].analyzed);
+  auto by_hand = found;
+  by_hand.hits[0].analyzed = nullptr;
+  EXPECT_EQ(answer(question, by_hand, 0).text, answer(question, found, 0).text);
+  EXPECT_EQ(answer(question, by_hand, 0).confidence, answer(question, found, 0).confidence);
 }
 
 TEST_F(IndexTest, searches_run_beside_commits) {

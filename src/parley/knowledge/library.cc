@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <future>
 #include <optional>
+#include <thread>
 
+#include "parley/net/priority.h"
 #include "parley/text/utf8.h"
 
 namespace parley::knowledge {
@@ -86,6 +90,10 @@ std::filesystem::path Library::folder_of(TenantId tenant, std::optional<ProjectI
 
 Library::IndexPtr Library::entry_of(const ProjectRef& project) {
   const std::scoped_lock lock(mutex_);
+  return entry_locked(project);
+}
+
+Library::IndexPtr Library::entry_locked(const ProjectRef& project) {
   if (const auto it = open_.find(project.project); it != open_.end()) {
     recent_.splice(recent_.begin(), recent_, it->second);
     return recent_.front().index;
@@ -103,7 +111,7 @@ Library::IndexPtr Library::entry_of(const ProjectRef& project) {
 }
 
 Result<Index> Library::open_current(const ProjectRef& project) {
-  auto index = PARLEY_TRY(Index::open(folder_of(project.tenant, project.project)));
+  auto index = PARLEY_TRY(Index::open(folder_of(project.tenant, project.project), "english", memory_));
   Sink sink(index);
   PARLEY_TRY(sync_index(store_.tenant(project.tenant), project.project, sink));
   return index;
@@ -111,8 +119,14 @@ Result<Index> Library::open_current(const ProjectRef& project) {
 
 Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
   auto entry = entry_of(project);
-  const std::scoped_lock lock(entry->opening);
-  if (entry->index) return entry;
+  PARLEY_TRY(open_entry(project, *entry));
+  return entry;
+}
+
+Result<void> Library::open_entry(const ProjectRef& project, OpenIndex& entry) {
+  if (entry.ready) return {};
+  const std::scoped_lock lock(entry.opening);
+  if (entry.index) return {};
   auto index = open_current(project);
   if (!index && index.error().code() == Code::data_corrupt) {
     // Derived, so it is thrown away and made again.
@@ -120,63 +134,64 @@ Result<Library::IndexPtr> Library::open(const ProjectRef& project) {
     index = open_current(project);
   }
   if (!index) return std::unexpected(std::move(index).error());
-  entry->index.emplace(*std::move(index));
-  entry->ready = true;
-  return entry;
-}
-
-Result<SearchResult> Library::find(const ProjectRef& project, std::string_view words, std::size_t limit) {
-  const auto index = PARLEY_TRY(open(project));
-  return index->index->search({.text = words, .limit = limit});
+  entry.index.emplace(*std::move(index));
+  entry.ready = true;
+  return {};
 }
 
 class Library::Place {
  public:
-  Place(Library& library, TenantId tenant) : library_(library), tenant_(tenant) {
+  /// One lock for the place and for the index to search in.
+  Place(Library& library, const ProjectRef& project) : library_(library), tenant_(project.tenant) {
     const std::scoped_lock lock(library_.mutex_);
-    const auto found = library_.searches_of_.find(tenant_);
-    const std::size_t of_tenant = found == library_.searches_of_.end() ? 0 : found->second;
-    granted_ = library_.searches_ < searches_max && of_tenant < searches_per_tenant_max;
-    if (!granted_) return;
-    ++library_.searches_;
-    ++library_.searches_of_[tenant_];
+    auto& of_tenant = library_.searches_of_[tenant_];
+    if (library_.searches_ < searches_max && of_tenant < searches_per_tenant_max) {
+      ++library_.searches_;
+      ++of_tenant;
+      entry_ = library_.entry_locked(project);
+    } else if (of_tenant == 0) {
+      library_.searches_of_.erase(tenant_);
+    }
   }
   ~Place() {
-    if (!granted_) return;
+    if (!entry_) return;
     const std::scoped_lock lock(library_.mutex_);
     --library_.searches_;
-    if (--library_.searches_of_[tenant_] == 0) library_.searches_of_.erase(tenant_);
+    const auto found = library_.searches_of_.find(tenant_);
+    if (--found->second == 0) library_.searches_of_.erase(found);
   }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
-  bool granted() const { return granted_; }
+  bool granted() const { return entry_ != nullptr; }
+  OpenIndex& entry() const { return *entry_; }
 
  private:
   Library& library_;
   TenantId tenant_;
-  bool granted_ = false;
+  IndexPtr entry_;  ///< null: not granted
 };
 
 template <class Work>
 auto Library::with_hits(ProjectRef project, std::string words, std::size_t limit, Work work)
     -> Async<std::invoke_result_t<Work, const SearchResult&>> {
   using Value = std::invoke_result_t<Work, const SearchResult&>;
-  const Place place(*this, project.tenant);
+  const Place place(*this, project);
   if (!place.granted())
     co_return fail(Error(Code::unavailable, "too many searches are under way").retry_after(std::chrono::seconds(1)));
-  const auto entry = entry_of(project);
-  if (!entry->ready) {
+  auto& entry = place.entry();
+  if (!entry.ready) {
     auto opening = [&]() -> Result<void> {
       // Somebody is making it already; waiting here would take the place of those who could open theirs.
-      if (!entry->ready && !entry->opening.try_lock())
+      if (!entry.ready && !entry.opening.try_lock())
         return fail(Error(Code::unavailable, "the search index is being made").retry_after(std::chrono::seconds(2)));
-      if (!entry->ready) entry->opening.unlock();
-      PARLEY_TRY(open(project));
-      return {};
+      if (!entry.ready) entry.opening.unlock();
+      return open_entry(project, entry);
     };
     PARLEY_CO_TRY(co_await openers_.run(std::move(opening)));
   }
-  auto searching = [&]() -> Result<Value> { return work(PARLEY_TRY(find(project, words, limit))); };
+  auto searching = [&]() -> Result<Value> {
+    return work(PARLEY_TRY(entry.index->search({.text = words, .limit = limit})));
+  };
   co_return co_await workers_.run(std::move(searching));
 }
 
@@ -213,8 +228,18 @@ Result<IngestReport> Library::ingest(const Authorized<IngestDocuments>& permit, 
   const auto index = PARLEY_TRY(open(project));
   const std::scoped_lock lock(index->writing);
   Sink sink(*index->index);
-  return knowledge::ingest(store_.tenant(project.tenant), project.project, std::move(request), sink, clock_,
-                           std::move(progress));
+  // Computes for as long as there is text; answering goes before it.
+  std::promise<Result<IngestReport>> done;
+  std::jthread working([&] {
+    net::take_priority(net::Priority::background);
+    try {
+      done.set_value(knowledge::ingest(store_.tenant(project.tenant), project.project, std::move(request), sink, clock_,
+                                       std::move(progress)));
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
+  });
+  return done.get_future().get();
 }
 
 Result<void> Library::remove(TenantId tenant, std::optional<ProjectId> project) {

@@ -17,6 +17,7 @@
 #include "parley/knowledge/answer.h"
 #include "parley/knowledge/eval.h"
 #include "parley/knowledge/index.h"
+#include "parley/knowledge/index_memory.h"
 #include "parley/knowledge/ingest.h"
 #include "parley/net/async.h"
 #include "parley/net/workers.h"
@@ -68,7 +69,8 @@ class Library {
     return answer_in(permit.project(), std::move(question));
   }
 
-  /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread.
+  /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread. The work itself is done
+  /// on a thread of low priority, `progress` included.
   Result<IngestReport> ingest(const Authorized<IngestDocuments>& permit, IngestRequest request, ProgressFn progress);
 
   /// Measures answers against questions. Blocks.
@@ -117,14 +119,16 @@ class Library {
   /// one that is being made again.
   Result<IndexPtr> open(const ProjectRef& project);
   IndexPtr entry_of(const ProjectRef& project);
+  IndexPtr entry_locked(const ProjectRef& project);
+  Result<void> open_entry(const ProjectRef& project, OpenIndex& entry);
   Result<Index> open_current(const ProjectRef& project);
-  Result<SearchResult> find(const ProjectRef& project, std::string_view words, std::size_t limit);
 
   db::Store& store_;
   std::filesystem::path data_;
   net::Workers& workers_;
   net::Workers& openers_;
   const Clock& clock_;
+  const std::shared_ptr<IndexMemory> memory_ = std::make_shared<IndexMemory>();  ///< one bound over all indexes
   std::mutex mutex_;
   std::list<Entry> recent_;  ///< most recently used first
   std::unordered_map<ProjectId, std::list<Entry>::iterator> open_;

@@ -14,6 +14,8 @@ constexpr std::uint32_t window = PassageLengths::page_passages;
 constexpr double length_share_min = 0.5;
 // A bound must hold for sums that were rounded in another order.
 constexpr double rounding = 1 + 1e-9;
+// Looking up one passage in a long list costs about as much as reading so many postings of it.
+constexpr std::size_t seek_costs = 40;
 
 bool better(const RankedPassageNumber& a, const RankedPassageNumber& b) {
   return a.weight != b.weight ? a.weight > b.weight : a.passage < b.passage;
@@ -160,13 +162,14 @@ BestPassages best_passages(std::span<const WeightedPostings> words, const Passag
   struct Word {
     Postings::Cursor cursor;
     double weight;
-    double most;       // that a passage can get for it
-    double most_rest;  // for it and all behind it
+    double most;            // that a passage can get for it
+    double most_rest;       // for it and all behind it
+    std::size_t in_window;  // postings, about
   };
   std::vector<Word> ordered;
   for (const auto& word : words)
-    ordered.push_back(
-        {Postings::Cursor(*word.postings), word.weight, word.weight * weighting.share_max(*word.postings), 0});
+    ordered.push_back({Postings::Cursor(*word.postings), word.weight, word.weight * weighting.share_max(*word.postings),
+                       0, word.postings->size() * window / (std::size_t{lengths.last()} + 1)});
   // The words that tell most first. Sums are made in this order for every passage, so that equals come out equal.
   std::ranges::sort(ordered, std::greater(), [](const Word& word) { return std::pair(word.most, word.weight); });
   double rest = 0;
@@ -200,13 +203,28 @@ BestPassages best_passages(std::span<const WeightedPostings> words, const Passag
       }
       ordered[w].cursor = cursor;
     }
-    for (std::size_t w = leading; w < ordered.size(); ++w) {
-      double most = 0;
-      for (std::size_t i = 0; i < found; ++i) most = std::max(most, sums[touched[i]]);
-      // Nothing in this window is enough, whatever the others add.
-      if ((most + ordered[w].most_rest) * rounding <= enough) break;
+    // The words that cannot decide are only looked up for passages that still have a chance.
+    bool in_order = false;
+    for (std::size_t w = leading; w < ordered.size() && found > 0; ++w) {
+      std::size_t left = 0;
+      for (std::size_t i = 0; i < found; ++i) {
+        const auto at = touched[i];
+        if ((sums[at] + ordered[w].most_rest) * rounding > enough) touched[left++] = at;
+        else sums[at] = 0;
+      }
+      found = left;
       auto& cursor = ordered[w].cursor;
       const double weight = ordered[w].weight;
+      if (found * seek_costs < ordered[w].in_window) {
+        if (!in_order) std::sort(touched.begin(), touched.begin() + static_cast<std::ptrdiff_t>(found));
+        in_order = true;
+        for (std::size_t i = 0; i < found; ++i) {
+          const std::uint32_t at = touched[i];
+          cursor.seek(base + at);
+          if (cursor.passage() == base + at) sums[at] += weight * weighting.share(cursor.count(), length_of(at));
+        }
+        continue;
+      }
       for (cursor.seek(base); cursor.passage() < end; cursor.next()) {
         const std::uint32_t at = cursor.passage() - base;
         if (sums[at] != 0) sums[at] += weight * weighting.share(cursor.count(), length_of(at));

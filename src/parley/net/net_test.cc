@@ -32,5 +32,23 @@ TEST(Workers, run_elsewhere_and_resume_at_home) {
   EXPECT_EQ(total, 42);
 }
 
+Async<int> nice_of(Workers& workers) {
+  co_return co_await workers.run([]() -> Result<int> { return ::getpriority(PRIO_PROCESS, 0); });
+}
+
+TEST(Workers, background_threads_give_way_to_the_others) {
+  Workers usual(1);
+  Workers background(1, Priority::background);
+  asio::io_context io;
+  const int own = ::getpriority(PRIO_PROCESS, 0);
+  int of_usual = -1, of_background = -1;
+  asio::co_spawn(io, nice_of(usual), [&](std::exception_ptr, Result<int> result) { of_usual = *result; });
+  asio::co_spawn(io, nice_of(background), [&](std::exception_ptr, Result<int> result) { of_background = *result; });
+  io.run();
+  EXPECT_EQ(of_usual, own);
+  EXPECT_GT(of_background, own);
+  EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), own);
+}
+
 }  // namespace
 }  // namespace parley::net

@@ -15,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "parley/net/async.h"
+#include "parley/net/priority.h"
 
 namespace parley::net {
 
@@ -24,7 +25,7 @@ class Workers {
  public:
   /// `threads` at least 1. More threads than cores is right for work that waits on a disk, wrong for work that
   /// computes.
-  explicit Workers(std::size_t threads) : pool_(threads) {}
+  explicit Workers(std::size_t threads, Priority priority = Priority::usual) : priority_(priority), pool_(threads) {}
   ~Workers() { pool_.join(); }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -40,7 +41,9 @@ class Workers {
     std::unique_ptr<Value> value =
         co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::unique_ptr<Value>)>(
             [this](auto handler, Work job) {
-              asio::post(pool_, [handler = std::move(handler), job = std::move(job)]() mutable {
+              asio::post(pool_, [priority = priority_, handler = std::move(handler), job = std::move(job)]() mutable {
+                // The pool has no hook for a thread's beginning; taking the same priority again costs one system call.
+                take_priority(priority);
                 auto done = std::make_unique<Value>(guarded(job));
                 auto executor = asio::get_associated_executor(handler);
                 asio::post(executor, [handler = std::move(handler), done = std::move(done)]() mutable {
@@ -63,6 +66,7 @@ class Workers {
     }
   }
 
+  const Priority priority_;
   asio::thread_pool pool_;
 };
 

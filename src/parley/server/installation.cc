@@ -45,7 +45,7 @@ Result<void> Installation::wire() {
   background_ = std::make_unique<net::Workers>(background_threads);
   searches_ = std::make_unique<net::Workers>(search_threads());
   openers_ = std::make_unique<net::Workers>(opener_threads);
-  passwords_ = std::make_unique<net::Workers>(password_threads);
+  passwords_ = std::make_unique<net::Workers>(password_threads, net::Priority::background);
 
   const trail::NodeId node(folder_.node());
   trail = std::make_unique<trail::Trail>(node, clock);
