@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -46,7 +47,7 @@ TEST(Workers, background_threads_give_way_to_the_others) {
   asio::co_spawn(io, nice_of(background), [&](std::exception_ptr, Result<int> result) { of_background = *result; });
   io.run();
   EXPECT_EQ(of_usual, own);
-  EXPECT_GT(of_background, own);
+  EXPECT_GE(of_background, std::max(own, 10));
   EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), own);
 }
 

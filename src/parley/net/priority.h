@@ -17,8 +17,10 @@ enum class Priority : std::uint8_t {
 /// For the calling thread alone, and for good: the kernel lets nobody take a higher priority back.
 inline void take_priority(Priority priority) {
   constexpr int background_nice = 10;
-  // 0 is the calling thread. That it fails means work at the usual priority, which is only less polite.
-  if (priority == Priority::background) (void)::setpriority(PRIO_PROCESS, 0, background_nice);
+  if (priority == Priority::usual) return;
+  // 0 is the calling thread. A whole program that was started lower still stays there. That it fails means work at the
+  // usual priority, which is only less polite.
+  if (::getpriority(PRIO_PROCESS, 0) < background_nice) (void)::setpriority(PRIO_PROCESS, 0, background_nice);
 }
 
 }  // namespace parley::net
