@@ -63,11 +63,11 @@ void Postings::Cursor::seek(std::uint32_t passage) {
 void PassageLengths::add(std::uint32_t passage, std::uint32_t length) {
   const std::size_t number = passage / page_passages;
   if (number >= pages_.size()) pages_.resize(number + 1);
-  if (auto& page = pages_[number]; number != own_) {
-    page = page ? std::make_shared<Page>(*page) : std::make_shared<Page>();
-    own_ = number;
-  }
-  (*pages_[number])[passage % page_passages] = length;
+  auto& page = pages_[number];
+  // A copy has the same pages.
+  if (!page) page = std::make_shared<Page>();
+  else if (page.use_count() > 1) page = std::make_shared<Page>(*page);
+  (*page)[passage % page_passages] = length;
   last_ = passage;
   ++count_;
 }

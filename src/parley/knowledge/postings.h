@@ -117,7 +117,6 @@ class PassageLengths {
 
  private:
   std::vector<std::shared_ptr<Page>> pages_;
-  std::size_t own_ = std::numeric_limits<std::size_t>::max();  // the page that no copy shares
   std::uint32_t last_ = 0;
   std::size_t count_ = 0;
 };
