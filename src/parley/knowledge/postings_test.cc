@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <random>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -54,7 +57,9 @@ std::vector<RankedPassageNumber> rank_all(const Made& made, std::span<const Weig
   }
   std::vector<RankedPassageNumber> ranked;
   for (const auto [passage, sum] : sums) ranked.push_back({passage, sum});
-  std::ranges::stable_sort(ranked, std::greater(), &RankedPassageNumber::weight);
+  std::ranges::sort(ranked, [](const RankedPassageNumber& a, const RankedPassageNumber& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.passage < b.passage;
+  });
   return ranked;
 }
 
