@@ -250,11 +250,6 @@ Async<> Budgets::Core::make_known(TenantId tenant, std::vector<Account> accounts
 }
 
 void Budgets::Core::settle(const Reservation::State& state, Micros cost) {
-  if (cost > 0) {
-    const std::scoped_lock lock(mutex_);
-    Sums& sums = pending_[state.tenant];
-    for (const Account& account : state.accounts) sums[account] += cost;
-  }
   kv::Claim claim;
   if (state.claim) {
     claim = *state.claim;
@@ -264,7 +259,13 @@ void Budgets::Core::settle(const Reservation::State& state, Micros cost) {
     for (const Account& account : state.accounts)
       claim.lines.push_back({account.key(state.tenant), 0, account.span.ends_at});
   }
+  // The counters first: `make_known` raises them to a sum with what is pending, so what is pending must be in them
+  // already, or it would be added to that sum once more.
   counters_.settle(std::move(claim), cost);
+  if (cost == 0) return;
+  const std::scoped_lock lock(mutex_);
+  Sums& sums = pending_[state.tenant];
+  for (const Account& account : state.accounts) sums[account] += cost;
 }
 
 Async<std::shared_ptr<const OwnLimits>> Budgets::Core::own_limits(TenantId tenant) {
