@@ -103,6 +103,7 @@ std::span<const Limit> limits_of(Work work) {
 Work work_of(Cost cost) {
   switch (cost) {
     case Cost::read: return Work::read;
+    case Cost::search: return Work::search;
     case Cost::chat: return Work::chat;
     case Cost::mint_visitor: return Work::mint_visitor;
   }

@@ -27,7 +27,7 @@ struct SearchProject {
       .name = "project.search",
       .summary = "Search a project's documents",
       .scope = Scope::project_search,
-      .cost = Cost::read,
+      .cost = Cost::search,
       .anonymous = ActionInfo::Anonymous::reading,
       .public_key = ActionInfo::PublicKey::may,
       .visitors = ActionInfo::Visitors::may,

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "parley/admission/admission.h"
+#include "parley/admission/slots.h"
 #include "parley/api/actions.h"
 #include "parley/api/openapi.h"
 #include "parley/api/pages.h"
@@ -78,6 +79,8 @@ Async<Reply> SendMessage::handle(Services& services, Context context, Authorized
   const admission::Target target{permit.project().tenant, permit.project().project, input->chat_uuid};
   const auto refused = co_await services.admission.admit_target(admission::Work::chat, permit.who(), target);
   if (refused) co_return fail(refused->error());
+  // From here on it costs: a place to run in, shared out fairly between organisations, held until it is answered.
+  const auto slot = PARLEY_CO_TRY(co_await services.slots.enter(permit.tenant()));
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
                           .page_url = input->url,
@@ -117,6 +120,9 @@ Async<Reply> CreateVisitor::handle(Services& services, Context context, Authoriz
   } else if (input->origin) {
     co_return fail(Error(Code::invalid_argument, "is for secret keys alone").about("origin"));
   }
+  const admission::Target target{permit.tenant(), pass.project, {}};
+  const auto refused = co_await services.admission.admit_target(admission::Work::mint_visitor, who, target);
+  if (refused) co_return fail(refused->error());
   if (who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::public_key) {
     const auto key = PARLEY_CO_TRY(co_await services.keys.load(permit.tenant(), KeyId(who.id)));
     pass.vouched_by = identity::VisitorPass::Voucher{key.id, key.digest};

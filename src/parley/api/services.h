@@ -4,6 +4,7 @@
 
 namespace parley::admission {
 class Admission;
+class Slots;
 }
 namespace parley::chat {
 class Turns;
@@ -64,6 +65,7 @@ struct Services {
   crypto::Random& random;
   const Outlet& outlet;
   admission::Admission& admission;
+  admission::Slots& slots;
   identity::Authenticator& authenticator;
   const identity::OwnAddress& own_address;
   identity::ProjectDirectory& projects;

@@ -9,7 +9,7 @@
 namespace parley {
 
 /// What a request costs, as far as limits go; `admission/` decides which counts each one takes from.
-enum class Cost : std::uint8_t { read, chat, mint_visitor };
+enum class Cost : std::uint8_t { read, search, chat, mint_visitor };
 
 /// What somebody may ask Parley to do, apart from how it is spelt in HTTP. Each is one small type with a constant
 /// `info` of this type; `Authorized<ThatType>` is the permission to do it.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "parley/admission/admission.h"
+#include "parley/admission/slots.h"
 #include "parley/api/outlet.h"
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
@@ -50,6 +51,7 @@ class Application {
   MailedLetters letters_;
   std::unique_ptr<kv::Store> counters_;  ///< shared with other nodes; null: this node counts alone
   admission::Admission admission_;
+  admission::Slots slots_;
   api::Services services_;
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<http::Server> server_;
