@@ -1,6 +1,8 @@
 // What the server answers, as tables: a request, and what its answer must and must not hold. Every answer is also
 // searched for secrets and for other projects' documents, see testing/test_server.h.
 
+#include <set>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -296,8 +298,13 @@ TEST_F(Scenarios, a_visitor_gets_a_token_from_our_own_page_and_keeps_their_chat_
 }
 
 TEST_F(Scenarios, pages_and_the_files_they_name_are_there) {
-  std::vector<std::string> files;
-  for (const auto* path : {"/", "/demo/alpha-open", "/setup"}) {
+  std::set<std::string> files;
+  const auto note_files = [&](std::string_view text) {
+    for (std::size_t at = 0; (at = text.find("/assets/", at)) != std::string_view::npos; ++at)
+      files.emplace(text.substr(at, text.find_first_of("\"'", at) - at));
+  };
+  for (const auto* path : {"/", "/demo/alpha-open", "/setup", "/sign-in", "/invitation", "/reset-password",
+                           "/confirm-email", "/account", "/members", "/keys"}) {
     SCOPED_TRACE(path);
     const auto page = send({.path = path});
     EXPECT_EQ(page.status, 200);
@@ -305,15 +312,20 @@ TEST_F(Scenarios, pages_and_the_files_they_name_are_there) {
     EXPECT_EQ(page.header("Cross-Origin-Opener-Policy"), "same-origin");
     EXPECT_EQ(page.header("Cache-Control"), "no-store");
     EXPECT_THAT(page.body, ::testing::Not(::testing::HasSubstr("onclick=")));
-    for (std::size_t at = 0; (at = page.body.find("/assets/", at)) != std::string::npos; ++at)
-      files.push_back(page.body.substr(at, page.body.find('"', at) - at));
+    note_files(page.body);
   }
   ASSERT_FALSE(files.empty());
-  for (const auto& file : files) {
-    const auto answer = send({.path = file});
-    EXPECT_EQ(answer.status, 200) << file;
-    EXPECT_EQ(answer.header("Cache-Control"), "public, max-age=31536000, immutable") << file;
-    EXPECT_FALSE(answer.body.empty());
+  // Scripts name others, which are in the set once these were read.
+  std::set<std::string> seen;
+  while (seen.size() < files.size()) {
+    for (const auto& file : std::set(files)) {
+      if (!seen.insert(file).second) continue;
+      const auto answer = send({.path = file});
+      EXPECT_EQ(answer.status, 200) << file;
+      EXPECT_EQ(answer.header("Cache-Control"), "public, max-age=31536000, immutable") << file;
+      EXPECT_FALSE(answer.body.empty());
+      if (file.ends_with(".js")) note_files(answer.body);
+    }
   }
   // One page for every slug: whether a project is there is not told by it. (A public one's may be framed by its sites.)
   const auto blank = [&](const char* path) { return testing::blanked(send({.path = path})); };

@@ -1,27 +1,13 @@
 // A page to ask a project's documentation on. Everything that comes from the server or from a person reaches the page as
 // text or as one of the few elements made below: nothing here parses HTML, so nothing in an answer can become any.
 
+import { ApiError, by_id, code, csrf_header, element, error_of, find_session, length_of, paragraph, seconds_text, sentence } from '/assets/page.js';
+
 const message_length_max = 1000;   // the server's limit, in code points
 const counter_shown_from = 850;    // a counter that is always there is noise
 const quote_length_shown = 200;    // a longer quote opens on request, so that five sources still fit beside an answer
 const nesting_max = 8;             // of lists and quotations; deeper ones are shown as text
 const markdown_length_max = 60000; // no answer of ours is near this; a larger one would only freeze the page
-
-// ---------------------------------------------------------------------------------------------------- Making elements
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (key === 'class') made.className = value;
-    else if (key === 'onclick') made.addEventListener('click', value);
-    else made.setAttribute(key, value === true ? '' : String(value));
-  }
-  made.append(...children);
-  return made;
-}
-
-const by_id = (id) => document.getElementById(id);
 
 /// An address that may be a link: http or https. A relative one needs `base`, the page it was written on, because this
 /// page is not where the documentation lives. Null when it is anything else.
@@ -386,26 +372,13 @@ function decode(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-/// What went wrong, in the server's words and with its request id, so that an operator can find the log line.
-class ApiError extends Error {
-  constructor(status, body, retry_after) {
-    super(typeof body?.error === 'string' ? body.error : '');
-    this.status = status;
-    this.code = typeof body?.code === 'string' ? body.code : '';
-    this.request_id = typeof body?.request_id === 'string' ? body.request_id : '';
-    this.retry_after = retry_after;
-  }
-}
-
-async function error_of(response) {
-  let body = null;
-  try { body = await response.json(); } catch { /* not ours: perhaps a proxy's page */ }
-  const seconds = Number.parseInt(response.headers.get('Retry-After') ?? '', 10);
-  return new ApiError(response.status, body, Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), 3600) : null);
-}
+// Somebody who is signed in and opens a public project asks like any visitor. Only what is not public is asked for in
+// their own name.
+let as_member = false;
+const credentials = () => (as_member ? 'same-origin' : 'omit');
 
 async function get_json(path, signal) {
-  const response = await fetch(`${api}${path}`, { headers: { Accept: 'application/json' }, credentials: 'omit', signal });
+  const response = await fetch(`${api}${path}`, { headers: { Accept: 'application/json' }, credentials: credentials(), signal });
   if (!response.ok) throw await error_of(response);
   return response.json();
 }
@@ -479,15 +452,20 @@ async function* events_of(body) {
 /// Sends a message; `on_delta` gets the text so far. Returns the whole answer.
 async function send_message(text, signal, on_delta) {
   for (let attempt = 1; ; attempt += 1) {
-    const bearer = await visitor_token(signal);
+    const proof = as_member ? csrf_header() : { Authorization: `Bearer ${await visitor_token(signal)}` };
     const body = { message: text, project_slug: slug, metadata: 'demo' };
     if (chat_uuid !== null) body.chat_uuid = chat_uuid;
     const response = await fetch(`${api}/chats/`, {
-      method: 'POST', credentials: 'omit', signal,
-      headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+      method: 'POST', credentials: credentials(), signal,
+      headers: { ...proof, 'Content-Type': 'application/json', Accept: 'text/event-stream' },
       body: JSON.stringify(body),
     });
-    if (response.status === 401 && attempt === 1) {
+    if (as_member && response.status === 403 && attempt === 1) {
+      // Another tab may have changed the session, and with it the token that goes with each question.
+      const before = csrf_header()['X-CSRF-Token'];
+      if ((await find_session()) !== null && csrf_header()['X-CSRF-Token'] !== before) continue;
+    }
+    if (!as_member && response.status === 401 && attempt === 1) {
       // The token has expired, or the server has new keys. The next visitor is another person to the server, who may not
       // go on with this chat, so the question starts a new one.
       forget_token();
@@ -540,9 +518,6 @@ function show_gone(title, ...paragraphs) {
   by_id('gone-title').focus();
 }
 
-const paragraph = (...children) => element('p', {}, ...children);
-const code = (text) => element('code', {}, text);
-
 function show_project(project) {
   const name = typeof project.name === 'string' && project.name.trim() !== '' ? project.name : slug;
   document.title = `Ask ${name} · Parley`;
@@ -564,9 +539,20 @@ function show_project(project) {
   show_mode('ask');
 }
 
+async function load_project() {
+  const path = `/projects/${encodeURIComponent(slug)}/`;
+  try {
+    return await get_json(path);
+  } catch (failure) {
+    if (failure.status !== 401 || (await find_session().catch(() => null))?.needs !== 'nothing') throw failure;
+    as_member = true;
+    return get_json(path);
+  }
+}
+
 async function open_project() {
   try {
-    show_project(await get_json(`/projects/${encodeURIComponent(slug)}/`));
+    show_project(await load_project());
   } catch (failure) {
     const retry = element('button', { type: 'button', class: 'quiet', onclick: () => location.reload() }, 'Try again');
     if (failure.status === 401 && !window.isSecureContext) {
@@ -574,11 +560,15 @@ async function open_project() {
       show_gone('This page needs HTTPS from here',
         paragraph('Over plain HTTP a browser tells a server which page a request comes from only when both are on the same machine, so the server cannot know that it is this page that asks.'),
         paragraph('Serve Parley with ', code('--tls-cert'), ' and ', code('--tls-key'), ', put it behind a proxy that speaks HTTPS, or open this page on the machine it runs on.'));
+    } else if (as_member && (failure.status === 401 || failure.status === 403 || failure.status === 404)) {
+      show_gone('There is no such project for you',
+        paragraph('No project called ', code(slug), ' is open to you in the organisation you act for. You may belong to another one that has it.'),
+        paragraph(element('a', { href: '/account#organisation' }, 'Your account')));
     } else if (failure.status === 401 || failure.status === 403) {
       // The server answers alike for a private project and for none, so this page cannot tell either.
-      show_gone('Nothing to ask here without a key',
-        paragraph('There is no public project called ', code(slug), ' on this server. Either it is private, and then only a caller with a key may ask it, or it does not exist.'),
-        paragraph('If you run this server, ', code('parley project create'), ' without ', code('--private'), ' makes a project that this page can show.'));
+      show_gone('Nothing to ask here without signing in',
+        paragraph('There is no public project called ', code(slug), ' on this server. Either it is private, and then its members can ask it, or it does not exist.'),
+        element('p', { class: 'go' }, element('a', { class: 'button', href: `/sign-in?to=${encodeURIComponent(location.pathname)}` }, 'Sign in')));
     } else if (failure.status === 404) {
       show_gone('There is no such project', paragraph('This server has no public project called ', code(slug), '. Check the address for a typing mistake, or ask whoever gave it to you.'), paragraph(element('a', { href: '/' }, 'Start page of this server')));
     } else if (failure.status === 429) {
@@ -592,8 +582,6 @@ async function open_project() {
 function request_note(failure) {
   return failure.request_id ? element('p', { class: 'small' }, `Request ${failure.request_id}`) : '';
 }
-
-const seconds_text = (seconds) => (seconds < 120 ? `${seconds} second${seconds === 1 ? '' : 's'}` : `${Math.ceil(seconds / 60)} minutes`);
 
 function show_mode(mode) {
   for (const each of ['ask', 'search']) {
@@ -613,7 +601,6 @@ function show_mode(mode) {
 
 const box = by_id('message');
 const send_button = by_id('send');
-const length_of = (text) => [...text].length;
 
 function refresh_composer() {
   const length = length_of(box.value);
@@ -785,11 +772,6 @@ function shown_address(url) {
   return parts.flatMap((part, i) => (i === 0 ? [part] : [element('wbr'), part]));
 }
 
-/// A reason of the server's as a sentence.
-function sentence(text) {
-  return text === '' ? '' : text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
-}
-
 function show_failure(turn, question, failure, so_far) {
   if (failure.name === 'AbortError') {
     turn.answer.removeAttribute('aria-busy');
@@ -828,7 +810,7 @@ function explain(failure, so_far) {
     case undefined: return ['The server could not be reached.', 'Check your connection, then ask again.'];
     case 0: return ['The answer was cut off.', sentence(failure.message)];
     case 400: return ['The server could not read this question.', sentence(failure.message)];
-    case 401: case 403: return ['This page may not ask this project.', 'The project may have become private since this page was opened.'];
+    case 401: case 403: return ['This page may not ask this project.', as_member ? 'You may have been signed out. Load the page again to sign in.' : 'The project may have become private since this page was opened.'];
     case 404: return ['This chat or project is not there any more.', 'Asking again starts a new chat.'];
     case 402: return ['The budget for answers is used up.', sentence(failure.message)];
     case 413: return ['This question is too long for the server.', sentence(failure.message)];

@@ -11,5 +11,5 @@ async function answers(path) {
 const [ready, demo] = await Promise.all([answers('/readyz'), answers('/api/v1/projects/parley/')]);
 const state = document.getElementById('state');
 state.textContent = ready ? 'Ready to answer.' : 'Not ready to answer just now; the log of the server says why.';
-state.classList.add(ready ? 'ready' : 'waiting');
+state.classList.add(ready ? 'ready' : 'unready');
 document.getElementById('demo').hidden = !demo;

@@ -6,7 +6,7 @@
 // is skipped otherwise.
 
 import assert from 'node:assert/strict';
-import { open_browser, send_events, send_json, serve_pages } from './page_fixture.mjs';
+import { open_browser, run_tests, send_events, send_json, serve_pages } from './page_fixture.mjs';
 
 const request_id = '00000000-0000-4000-8000-00000000abcd';
 const chat_uuid = '11111111-1111-4111-8111-111111111111';
@@ -207,7 +207,7 @@ test('searching finds, marks, and hands over to asking', '/demo/test', async (pa
   assert.equal(asked[0].body.message, 'nothing');
 });
 
-for (const [slug, title] of [['private', 'Nothing to ask here without a key'], ['gone', 'There is no such project']]) {
+for (const [slug, title] of [['private', 'Nothing to ask here without signing in'], ['gone', 'There is no such project']]) {
   test(`a project that is ${slug} is explained`, `/demo/${slug}`, async (page) => {
     await page.getByRole('heading', { name: title }).waitFor();
     assert.equal(await page.locator('#message').isVisible(), false);
@@ -260,29 +260,7 @@ test('an incomplete set-up is refused here, field by field', '/setup', async (pa
   assert.equal(await page.evaluate(() => document.activeElement.id), 'token');
 });
 
-let failed = 0;
-for (const { name, path, run, options } of tests) {
-  [asked, set_up, respond] = [[], [], null];
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  const thrown = [];
-  page.on('pageerror', (e) => thrown.push(e.message));
-  page.on('console', (message) => { if (/Content Security Policy/.test(message.text())) thrown.push(message.text()); });
-  page.on('request', (request) => { if (!request.url().startsWith(`${origin}/`)) thrown.push(`a request left: ${request.url()}`); });
-  try {
-    await page.goto(origin + path);
-    await page.waitForLoadState('networkidle');
-    await run(page);
-    assert.deepEqual(thrown, []);
-    console.log(`ok      ${name}`);
-  } catch (e) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n        ${String(e.message).split('\n').slice(0, 8).join('\n        ')}`);
-  }
-  await context.close();
-}
+const failed = await run_tests(browser, origin, tests, async () => { [asked, set_up, respond] = [[], [], null]; });
 await browser.close();
 close();
-console.log(`${tests.length - failed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -13,6 +13,13 @@ Async<Reply> home(Services& services, Context context);
 Async<Reply> demo(Services& services, Context context);
 Async<Reply> asset(Services& services, Context context);
 Async<Reply> set_up(Services& services, Context context);
+Async<Reply> sign_in(Services& services, Context context);
+Async<Reply> invitation(Services& services, Context context);
+Async<Reply> reset_password(Services& services, Context context);
+Async<Reply> confirm_email(Services& services, Context context);
+Async<Reply> account(Services& services, Context context);
+Async<Reply> members(Services& services, Context context);
+Async<Reply> keys(Services& services, Context context);
 
 }  // namespace parley::api::pages
 

@@ -57,6 +57,25 @@ TEST(WebFiles, assets_are_served_under_a_name_that_changes_with_their_content) {
   EXPECT_EQ(first.find_asset("a.js"), nullptr);
 }
 
+TEST(WebFiles, a_script_names_another_as_it_is_served) {
+  const std::array files{EmbeddedFile{"a.html", R"(<script src="/assets/a.js"></script>)"},
+                         EmbeddedFile{"a.js", "import { b } from '/assets/b.js';"}, EmbeddedFile{"b.js", "1"}};
+  std::array changed = files;
+  changed[2].bytes = "2";
+  const auto script_of = [](const WebFiles& web) {
+    const std::string page = web.page("a.html");
+    const auto begin = page.find("/assets/") + 8;
+    return web.find_asset(page.substr(begin, page.find('"', begin) - begin))->bytes;
+  };
+  const WebFiles first(files), second(changed);
+  const std::string script = script_of(first);
+  const auto begin = script.find("/assets/") + 8;
+  ASSERT_NE(first.find_asset(script.substr(begin, script.find('\'', begin) - begin)), nullptr) << script;
+  // Else a browser that kept the script would go on with the former one.
+  EXPECT_NE(first.page("a.html"), second.page("a.html"));
+  EXPECT_NE(script, script_of(second));
+}
+
 TEST(WebFiles, the_programs_pages_refer_to_nothing_that_is_not_there) {
   const WebFiles files(embedded_pages());
   for (const auto& file : embedded_pages()) {

@@ -18,10 +18,20 @@ Literal type_of(std::string_view name) {
   return "application/octet-stream";
 }
 
-std::string served_name(const EmbeddedFile& file) {
+bool is_page(const EmbeddedFile& file) { return file.name.ends_with(".html"); }
+
+/// Of all assets together, and not one for each: a script names others, so its own name would depend on theirs, and
+/// they might name each other.
+std::string digest_of_assets(std::span<const EmbeddedFile> files) {
+  std::string all;
+  for (const auto& file : files)
+    if (!is_page(file)) (all += crypto::sha256(file.bytes).hex()) += file.name;
+  return crypto::sha256(all).hex().substr(0, digest_digits);
+}
+
+std::string served_name(const EmbeddedFile& file, std::string_view digest) {
   const auto dot = file.name.rfind('.');
-  const std::string digest = crypto::sha256(file.bytes).hex().substr(0, digest_digits);
-  return std::string(file.name.substr(0, dot)) + "." + digest + std::string(file.name.substr(dot));
+  return std::string(file.name.substr(0, dot)) + "." + std::string(digest) + std::string(file.name.substr(dot));
 }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
@@ -32,15 +42,19 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 }  // namespace
 
 WebFiles::WebFiles(std::span<const EmbeddedFile> files) {
+  const std::string digest = digest_of_assets(files);
   for (const auto& file : files) {
-    if (file.name.ends_with(".html")) pages_.emplace(file.name, file.bytes);
-    else assets_.emplace(served_name(file), WebFile{type_of(file.name), std::string(file.bytes)});
-  }
-  for (auto& [page, html] : pages_) {
-    for (const auto& file : files) {
-      if (file.name.ends_with(".html")) continue;
-      replace_all(html, "/assets/" + std::string(file.name) + "\"", "/assets/" + served_name(file) + "\"");
+    std::string bytes(file.bytes);
+    if (is_page(file) || file.name.ends_with(".js")) {
+      // An attribute of a page, an import of a script.
+      for (const char* quote : {"\"", "'"})
+        for (const auto& named : files)
+          if (!is_page(named))
+            replace_all(bytes, "/assets/" + std::string(named.name) + quote,
+                        "/assets/" + served_name(named, digest) + quote);
     }
+    if (is_page(file)) pages_.emplace(file.name, std::move(bytes));
+    else assets_.emplace(served_name(file, digest), WebFile{type_of(file.name), std::move(bytes)});
   }
 }
 

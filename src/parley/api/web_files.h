@@ -15,9 +15,9 @@ struct WebFile {
   std::string bytes;
 };
 
-/// The program's pages and what they load. Assets are served under a name that holds a digest of their content, so a
-/// browser may keep them for good and still gets the new one after an upgrade; pages are rewritten to those names once,
-/// at start.
+/// The program's pages and what they load. Assets are served under a name that holds a digest of all of them, so a
+/// browser may keep them for good and still gets new ones after an upgrade, never a script of one version with a script
+/// of another. Pages and scripts that name an asset, as "/assets/NAME" or '/assets/NAME', are rewritten once, at start.
 class WebFiles {
  public:
   explicit WebFiles(std::span<const EmbeddedFile> files);
