@@ -40,7 +40,18 @@ struct ProjectList {
 struct Ingest {
   std::string project;
   std::optional<std::string> base_url;
+  std::optional<std::string> groups;
   std::vector<std::filesystem::path> paths;
+};
+struct SourceList {
+  std::string project;
+};
+struct SourceGroups {
+  std::string project, name, groups;
+  bool everybody = false;
+};
+struct SourceRemove {
+  std::string project, name;
 };
 struct Search {
   std::string project, words;
@@ -80,6 +91,7 @@ struct TrailShow {
   std::string tenant;
   int count = 50;
 };
+struct AccessReportMake {};
 struct MigrateStatus {};
 struct MigrateUp {};
 struct Backup {
@@ -92,9 +104,10 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest, Search,
-                             Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyRotate, Routes, TrailVerify, TrailSeal,
-                             TrailExport, TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest,
+                             SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke,
+                             KeyRotate, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow, AccessReportMake,
+                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;
