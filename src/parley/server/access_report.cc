@@ -28,7 +28,7 @@ struct Sections {
   }
 };
 
-json::array to_array(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
+json::array to_array(const std::vector<std::string>& texts) { return json::array(texts.begin(), texts.end()); }
 
 json::array to_array(ScopeSet scopes) {
   json::array names;
