@@ -71,6 +71,8 @@ class GroupsTest : public testing::Test {
 
   ProjectRef make_project(const std::string& slug) {
     identity::NewProject wanted{.name = slug, .slug = slug};
+    // Visitors without a key that vouches for them are those of a public project's own page.
+    wanted.access.visibility = Visibility::public_project;
     EXPECT_TRUE(at_->wait(at_->tenants->create_project(tenant_, wanted)));
     at_->projects->forget(slug);
     return at_->wait(at_->projects->find(slug)).value().value();
