@@ -84,8 +84,14 @@ void raise_limits(const std::filesystem::path& data) {
   std::filesystem::permissions(data, std::filesystem::perms::owner_all);
   std::ofstream file(data / "parley.toml");
   file << "[limits]\n";
-  for (const auto* name : {"chat_per_visitor", "chat_per_chat", "chat_per_address", "chat_per_secret_key",
-                           "chat_per_organisation", "request_per_address", "visitor_per_address"})
+  for (const auto* name :
+       {"chat_per_visitor",        "chat_per_chat",          "chat_per_address",        "chat_per_secret_key",
+        "chat_per_public_key",     "chat_per_project",       "chat_per_organisation",   "read_per_visitor",
+        "read_per_address",        "read_per_secret_key",    "read_per_public_key",     "read_per_project",
+        "read_per_organisation",   "search_per_visitor",     "search_per_address",      "search_per_secret_key",
+        "search_per_public_key",   "search_per_project",     "search_per_organisation", "request_per_address",
+        "visitor_per_address",     "visitor_per_public_key", "visitor_per_secret_key",  "visitor_per_project",
+        "visitor_per_organisation"})
     file << name << " = \"1000000/s\"\n";
 }
 

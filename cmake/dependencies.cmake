@@ -12,7 +12,7 @@ set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json)
 
 foreach(entry sqlite3:sqlite3 libpq:libpq xapian:xapian-core sodium:libsodium gumbo:gumbo tomlplusplus:tomlplusplus
-              hiredis:hiredis fido2:libfido2 qrencode:libqrencode curl:libcurl)
+              hiredis:hiredis fido2:libfido2 qrencode:libqrencode curl:libcurl idn2:libidn2)
   string(REPLACE ":" ";" pair ${entry})
   list(GET pair 0 name)
   list(GET pair 1 module)

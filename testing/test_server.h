@@ -74,7 +74,7 @@ class TestServer {
     std::vector<std::string> origins = {site};  ///< of a public key
   };
   TestKey make_key(KeyWanted wanted);
-  /// With all scopes that a key may hold.
+  /// With all scopes that a key may hold, and all groups.
   TestKey make_key(const TestProject& project) {
     return make_key({.tenant = project.ref.tenant, .project = project.ref.project});
   }

@@ -9,9 +9,16 @@ namespace json = boost::json;
 
 namespace {
 
-std::optional<std::string> value_for(std::string_view field, std::string_view slug) {
-  if (field == "project_slug") return std::string(slug);
-  if (field == "message" || field == "q") return std::string(question);
+std::optional<json::value> value_for(std::string_view field, std::string_view slug) {
+  if (field == "project_slug") return json::value(slug);
+  if (field == "message" || field == "q") return json::value(question);
+  if (field == "scopes") return json::array{"project_read"};
+  if (field == "organisation") return json::value("00000000-0000-4000-8000-000000000000");
+  if (field == "email") return json::value("somebody@example.org");
+  if (field == "role") return json::value("viewer");
+  if (field == "code") return json::value("000000");
+  if (field == "old" || field == "new") return json::value("quartz lantern oblique ferry");
+  if (field == "require_second_factor") return json::value(false);
   return std::nullopt;
 }
 
@@ -24,10 +31,12 @@ std::string query_encoded(std::string_view text) {
   return out;
 }
 
-/// The required fields of the route's input. None if there is one this does not know.
+/// The required fields of the route's input, and a project wherever one can be named. None if there is one this does
+/// not know.
 std::optional<json::object> input_for(const api::Route& route, std::string_view slug) {
   json::object input;
   const json::object schema = route.input_schema();
+  if (schema.at("properties").as_object().contains("project_slug")) input["project_slug"] = slug;
   const auto* required = schema.if_contains("required");
   if (!required) return input;
   for (const auto& name : required->as_array()) {
@@ -45,14 +54,17 @@ std::string title(const api::Route& route) {
   return fmt::format("{} {}", http::name(route.method).view(), route.path.view());
 }
 
-std::optional<testing::HttpCall> call_for(const api::Route& route, std::string_view slug, std::string_view asset) {
+std::optional<testing::HttpCall> call_for(const api::Route& route, std::string_view slug, std::string_view asset,
+                                          std::string_view id) {
   testing::HttpCall call{.method = std::string(http::name(route.method).view()),
                          .path = std::string(route.path.view())};
   if (const auto open = call.path.find('{'); open != std::string::npos) {
     const auto close = call.path.find('}');
     const auto parameter = call.path.substr(open + 1, close - open - 1);
-    if (parameter != "slug" && parameter != "name") return std::nullopt;
-    call.path.replace(open, close - open + 1, parameter == "slug" ? slug : asset);
+    const bool is_id =
+        parameter == "id" || parameter == "session" || parameter == "account" || parameter == "invitation";
+    if (parameter != "slug" && parameter != "name" && !is_id) return std::nullopt;
+    call.path.replace(open, close - open + 1, parameter == "slug" ? slug : is_id ? id : asset);
   }
   if (!route.action) {
     // What a public route wants in its body is its own; here it must only refuse everybody alike.

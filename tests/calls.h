@@ -16,8 +16,11 @@ inline constexpr std::string_view question = "How do I restart the turbine?";
 
 /// A request that the route would grant to whoever may ask, on a project of this slug. None when the route takes
 /// something this does not know how to make: teach it here, or the matrix has a hole.
+///
+/// `id` stands for {id}: of a key; by default of none.
 std::optional<testing::HttpCall> call_for(const api::Route& route, std::string_view slug,
-                                          std::string_view asset = "none.js");
+                                          std::string_view asset = "none.js",
+                                          std::string_view id = "00000000-0000-4000-8000-000000000000");
 
 /// "GET /api/v1/projects/{slug}/"
 std::string title(const api::Route& route);

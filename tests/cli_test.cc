@@ -102,6 +102,36 @@ class Cli : public ::testing::Test {
   fs::path data_;
 };
 
+TEST_F(Cli, people_are_made_changed_and_shut_out_and_all_of_it_is_on_the_trail) {
+  result_of({"tenant", "create", "Alpha"});
+  const auto ann = result_of({"user", "create", "Ann@Example.org", "--tenant", "Alpha", "--role", "administrator"});
+  EXPECT_EQ(text_in(ann, "email"), "ann@example.org");
+  EXPECT_TRUE(text_in(ann, "token").starts_with("pr_1"));
+  result_of({"user", "create", "bob@example.org", "--tenant", "Alpha"});
+  const auto listed = result_of({"user", "list", "--tenant", "Alpha"}).as_array();
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(text_in(listed[1], "role"), "viewer");
+  for (const auto& refused :
+       {Words{"user", "disable", "ann@example.org"}, Words{"user", "remove", "ann@example.org", "--tenant", "Alpha"},
+        Words{"user", "role", "ann@example.org", "--tenant", "Alpha", "--role", "viewer"}})
+    EXPECT_EQ(parley(refused).status, 1) << refused[1] << ": the last administrator";
+  EXPECT_EQ(text_in(result_of({"user", "role", "bob@example.org", "--tenant", "Alpha", "--role", "editor"}), "role"),
+            "editor");
+  result_of({"user", "disable", "bob@example.org"});
+  EXPECT_EQ(parley({"user", "reset-password", "bob@example.org"}).status, 1) << "disabled";
+  result_of({"user", "enable", "bob@example.org"});
+  const auto link = text_in(result_of({"user", "reset-password", "bob@example.org"}), "token");
+  EXPECT_TRUE(link.starts_with("pr_1"));
+  result_of({"tenant", "require-second-factor", "on", "--tenant", "Alpha"});
+  result_of({"user", "reset-second-factor", "bob@example.org"});
+  const auto trail = parley({"trail", "show", "--tenant", "Alpha"}).out;
+  for (const auto* action : {"user.create", "user.role", "user.disable", "user.enable", "user.reset_password",
+                             "tenant.require_second_factor", "user.reset_second_factor"})
+    EXPECT_NE(trail.find(action), std::string::npos) << action;
+  EXPECT_EQ(trail.find("example.org"), std::string::npos) << "ids, no addresses";
+  EXPECT_EQ(trail.find(link.substr(4)), std::string::npos);
+}
+
 TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_FALSE(text_in(result_of({"tenant", "create", "Alpha"}), "id").empty());
   EXPECT_EQ(text_in(result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs"}), "slug"),
@@ -138,7 +168,17 @@ TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   const auto id = text_in(key, "id");
   const auto next = result_of({"key", "rotate", id, "--overlap", "1h"});
   EXPECT_NE(text_in(next, "key"), text_in(key, "key"));
+  EXPECT_EQ(text_in(result_of({"key", "enable", id}), "state"), "active");
   EXPECT_TRUE(result_of({"key", "revoke", id}).at("revoked").as_bool());
+  const auto wide = result_of({"key", "create", "--tenant", "Alpha", "--scopes", "project_read", "--expires", "200d",
+                               "--exception", "changed once a year", "--address", "127.0.0.0/8", "--address", "::1",
+                               "--group", "staff", "--group", "partners"});
+  EXPECT_EQ(text_in(wide.at("exception"), "reason"), "changed once a year");
+  EXPECT_EQ(wide.at("addresses").as_array().size(), 2U);
+  EXPECT_EQ(wide.at("groups").as_array().size(), 2U);
+  EXPECT_THAT(parley({"key", "list", "--tenant", "Alpha"}).out,
+              ::testing::AllOf(::testing::HasSubstr("changed once a year"), ::testing::HasSubstr("from ::1/128"),
+                               ::testing::HasSubstr("all projects"), ::testing::HasSubstr("revoked")));
   const auto list = parley({"key", "list", "--project", "docs", "--json"});
   EXPECT_THAT(list.out, ::testing::HasSubstr("revoked_at"));
   EXPECT_THAT(list.out, ::testing::Not(::testing::HasSubstr(text_in(key, "key"))));
@@ -156,8 +196,8 @@ TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_EQ(parley({"trail", "verify", "--head", head}).status, 0);
   EXPECT_EQ(parley({"trail", "verify", "--head", std::string(64, 'a')}).status, 1);
   const auto shown = parley({"trail", "show", "--tenant", "Alpha"});
-  for (const auto* action :
-       {"tenant.create", "project.create", "project.ingest", "key.create", "key.rotate", "key.revoke", "chat.create"})
+  for (const auto* action : {"tenant.create", "project.create", "project.ingest", "key.create", "key.rotate",
+                             "key.enable", "key.revoke", "chat.create"})
     EXPECT_THAT(shown.out, ::testing::HasSubstr(action));
   EXPECT_THAT(shown.out, ::testing::Not(::testing::HasSubstr("turbine")));
 }
@@ -171,6 +211,9 @@ TEST_F(Cli, wrong_words_are_status_2_and_change_nothing) {
                              {"tenant", "create"},
                              {"tenant", "create", "a", "b"},
                              {"key", "create", "--project", "x", "--scopes", "a", "--kind", "other"},
+                             {"key", "create", "--scopes", "a"},
+                             {"key", "create", "--project", "x", "--tenant", "y", "--scopes", "a"},
+                             {"key", "list"},
                              {"serve", "--no-such-option"},
                              {"ask", "--project"},
                              {"trail", "show", "--tenant", "x", "--count", "0"},
@@ -208,6 +251,11 @@ TEST_F(Cli, what_cannot_be_done_is_status_1_with_a_reason) {
            {"key", "create", "--project", "docs", "--scopes", "project_sync", "--kind", "public", "--origin",
             "https://a.example"},
            {"key", "create", "--project", "docs", "--scopes", "chat_create", "--origin", "https://a.example"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--expires", "366d", "--exception", "x"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--exception", "not needed"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--address", "10.0.0.1/8"},
+           {"key", "create", "--project", "docs", "--scopes", "chat_create", "--all-groups", "--group", "staff"},
+           {"key", "enable", "00000000-0000-4000-8000-000000000000"},
            {"key", "revoke", "not-an-id"},
            {"key", "revoke", "00000000-0000-4000-8000-000000000000"},
            {"eval", "--project", "docs", "not there"},

@@ -362,6 +362,8 @@ TEST_F(Scenarios, a_method_that_an_address_has_not_is_405_with_those_it_has) {
       if (std::ranges::find(offered, method) != offered.end()) continue;
       SCOPED_TRACE(method + " " + path);
       const auto answer = send({.method = method, .path = path});
+      // Unless it is the address of an object whose id happens to read like that.
+      if (api::find_route(http::parse_method(method), path).route) continue;
       EXPECT_EQ(answer.status, 405);
       const auto allow = answer.header("Allow").value_or("");
       for (const auto& each : offered) EXPECT_THAT(allow, ::testing::HasSubstr(each));
@@ -369,9 +371,8 @@ TEST_F(Scenarios, a_method_that_an_address_has_not_is_405_with_those_it_has) {
     }
     // What says to be another method is what it is.
     for (const auto* header : {"X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"}) {
-      const std::string other = route.method == http::Method::get ? "DELETE" : "PATCH";
       const auto answer =
-          send({.method = other, .path = path, .headers = {{header, std::string(http::name(route.method).view())}}});
+          send({.method = "PATCH", .path = path, .headers = {{header, std::string(http::name(route.method).view())}}});
       EXPECT_EQ(answer.status, 405) << header << " " << title(route);
     }
   }

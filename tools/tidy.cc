@@ -74,11 +74,13 @@ const std::vector<VendorHeader>& vendor_headers() {
       {"CLI/", {"cli"}},
       {"zxcvbn", {"identity"}},
       {"fido.h", {"identity"}},
+      {"fido/", {"identity"}},
       {"qrencode.h", {"identity"}},
       {"hs/", {"guard"}},
       {"hs.h", {"guard"}},
       {"hiredis/", {"kv"}},
-      {"curl/", {"notify"}},
+      {"curl/", {"net", "notify"}},
+      {"idn2", {"net"}},
   };
   return table;
 }

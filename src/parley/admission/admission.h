@@ -1,37 +1,26 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include <boost/asio/ip/address.hpp>
 
-#include "parley/admission/gcra.h"
+#include "parley/admission/forwarded.h"
+#include "parley/admission/keyed_hash.h"
+#include "parley/admission/limits.h"
 #include "parley/base/error.h"
 #include "parley/base/literal.h"
 #include "parley/base/time.h"
 #include "parley/evidence/proofs.h"
+#include "parley/kv/memory_store.h"
+#include "parley/net/async.h"
 
 namespace parley::admission {
-
-/// The limits of section `[limits]`. Each has a number by default, so none is off by being left out.
-struct Limits {
-  // A person reads an answer before asking again; 15 a minute is more than anyone types.
-  Rate chat_per_visitor{15, std::chrono::minutes(1)};
-  Rate chat_per_chat{15, std::chrono::minutes(1)};
-  // An office behind one address: some dozen people at once.
-  Rate chat_per_address{100, std::chrono::minutes(1)};
-  // A server that speaks for many people.
-  Rate chat_per_secret_key{600, std::chrono::minutes(1)};
-  Rate chat_per_organisation{3'000, std::chrono::minutes(1)};
-  // Anything at all, before a credential is even read: far above what pages and servers do, below what a flood does.
-  Rate request_per_address{6'000, std::chrono::minutes(1)};
-  // Minting visitors is what would reset a visitor's own limit.
-  Rate visitor_per_address{60, std::chrono::minutes(1)};
-};
 
 /// A refusal by a limit. The name is a literal, so the answer can carry it without naming anything else.
 struct Refused {
@@ -44,35 +33,61 @@ struct Refused {
   }
 };
 
-/// Decides whether a request may go on. In memory; each node counts for itself. Safe from any thread.
+/// What a request turned out to be about, once it was found and allowed.
+struct Target {
+  TenantId tenant;
+  ProjectId project;
+  std::optional<ChatId> chat;
+};
+
+/// Decides whether a request may go on. Safe from any thread.
+///
+/// The node's own counts are always kept. With shared ones, a request that the node's own allow is asked of the shared
+/// ones too; while those cannot be reached, the node's own decide alone. So a flood on one node never costs a trip to
+/// the shared store, and losing that store opens no gap: each node goes on from what it has seen itself.
 class Admission {
  public:
-  Admission(Limits limits, const Clock& clock, std::uint64_t hash_key)
-      : limits_(limits), clock_(&clock), hash_key_(hash_key) {}
+  /// `shared` may be null: this node counts alone. Clock and store must outlive this object.
+  Admission(Limits limits, const Clock& clock, HashKey hash_key, kv::Store* shared = nullptr, Proxies proxies = {});
 
-  /// Before anything is parsed. IPv6 clients count by /64, since one customer has at least that many addresses.
+  /// Whose headers say where a request comes from; see `client_of`.
+  const Proxies& proxies() const { return proxies_; }
+
+  /// Before anything is parsed. IPv6 clients count by /64, since one customer has at least that many addresses. Counted
+  /// by this node alone, and not awaited: this is what a flood meets, at a rate that no shared store should see.
   std::expected<AddressAdmitted, Refused> admit_address(const boost::asio::ip::address& client);
+  /// The same for a request that may have come through a trusted proxy: see `client_in`.
+  template <class Headers>
+  std::expected<AddressAdmitted, Refused> admit_address(const boost::asio::ip::address& peer, const Headers& headers) {
+    return admit_address(client_in(peer, headers, proxies_));
+  }
 
-  /// Once the caller is known. Takes one unit from every count the request belongs to, or none at all.
-  std::expected<Admitted, Refused> admit(const AddressAdmitted& from, const Authenticated& caller, Cost cost);
+  /// Once the caller is known, before anything that costs. Takes one unit from every count that can be known by then
+  /// (address, person, key, and the credential's project and organisation), or none at all. `vouched_by` is the public
+  /// key that a visitor's token was traded for.
+  asio::awaitable<std::expected<Admitted, Refused>> admit(AddressAdmitted from, Authenticated caller, Work work,
+                                                          std::optional<KeyId> vouched_by = {});
 
-  /// Once the chat is known, on top of `admit`. Counts for this caller alone: whether the chat is theirs is decided
-  /// later, and somebody who only knows its id must not be able to use up its owner's messages.
-  std::optional<Refused> admit_chat(const ChatId& chat, const Principal& who);
+  /// Once the target is found and allowed: the counts that `admit` could not know. The project and the organisation,
+  /// for a caller whose credential names none; the chat, if there is one. The chat's count is this caller's alone:
+  /// somebody who only knows its id must not be able to use up its owner's messages.
+  asio::awaitable<std::optional<Refused>> admit_target(Work work, Principal who, Target target);
+
+  /// Before a password, a code or a passkey is looked at. `account` is what was typed; letters' case does not matter.
+  asio::awaitable<std::optional<Refused>> admit_log_in(AddressAdmitted from, std::string account);
 
  private:
-  struct Count {
-    Literal limit;
-    Gcra::Key key;
-    Rate rate;
-  };
-  std::optional<Refused> take_all(std::span<const Count> counts);
-  Gcra::Key key(Literal limit, std::string_view subject) const;
+  struct Nest;
+  kv::Count count(const Limit& limit, std::string_view subject) const;
+  asio::awaitable<std::optional<Refused>> take(Nest nest);
 
   Limits limits_;
-  const Clock* clock_;
-  std::uint64_t hash_key_;  ///< random for each start, so that nobody can aim at another's count
-  Gcra gcra_;
+  kv::MemoryStore own_;
+  HashKey hash_key_;
+  std::array<std::uint64_t, limits_count> names_{};  ///< of the lines, hashed
+  kv::Store* shared_;
+  std::atomic<bool> alone_ = false;  ///< the shared store did not answer last time
+  Proxies proxies_;
 };
 
 }  // namespace parley::admission

@@ -75,10 +75,9 @@ Async<Reply> Search::handle(Services& services, Context, Authorized<Permission> 
 
 Async<Reply> SendMessage::handle(Services& services, Context context, Authorized<Permission> permit,
                                  Validated<Input> input) {
-  if (input->chat_uuid) {
-    if (const auto refused = services.admission.admit_chat(*input->chat_uuid, permit.who()))
-      co_return fail(refused->error());
-  }
+  const admission::Target target{permit.project().tenant, permit.project().project, input->chat_uuid};
+  const auto refused = co_await services.admission.admit_target(admission::Work::chat, permit.who(), target);
+  if (refused) co_return fail(refused->error());
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
                           .page_url = input->url,
@@ -132,24 +131,22 @@ Async<Reply> CreateVisitor::handle(Services& services, Context context, Authoriz
 
 namespace pages {
 
-Async<Reply> liveness(Services&, Context, std::string) { co_return Reply::json(200, json::object{{"status", "ok"}}); }
+Async<Reply> liveness(Services&, Context) { co_return Reply::json(200, json::object{{"status", "ok"}}); }
 
-Async<Reply> readiness(Services& services, Context, std::string) {
+Async<Reply> readiness(Services& services, Context) {
   const bool ready = services.health.ready();
   co_return Reply::json(ready ? 200 : 503, json::object{{"status", ready ? "ready" : "not ready"}});
 }
 
-Async<Reply> description(Services&, Context, std::string) {
+Async<Reply> description(Services&, Context) {
   // The same for the life of the program.
   static const std::string text = json::serialize(openapi());
   co_return Reply{.body = text, .headers = {}};
 }
 
-Async<Reply> home(Services& services, Context, std::string) {
-  co_return Reply::html(200, services.web.page("home.html"));
-}
+Async<Reply> home(Services& services, Context) { co_return Reply::html(200, services.web.page("home.html")); }
 
-Async<Reply> demo(Services& services, Context context, std::string) {
+Async<Reply> demo(Services& services, Context context) {
   // The same page for every slug, known or not: whether a project exists is told by what the page asks for, not by it.
   Reply page = Reply::html(200, services.web.page("demo.html"));
   const auto project = PARLEY_CO_TRY(co_await services.projects.find(std::string(context.parameter)));
@@ -159,50 +156,21 @@ Async<Reply> demo(Services& services, Context context, std::string) {
   co_return page;
 }
 
-Async<Reply> asset(Services& services, Context context, std::string) {
+Async<Reply> asset(Services& services, Context context) {
   const WebFile* file = services.web.find_asset(context.parameter);
   if (!file) co_return fail(Code::not_found, "no such address");
   co_return Reply{.kind = Reply::Kind::asset, .content_type = file->content_type, .body = file->bytes, .headers = {}};
 }
 
-Async<Reply> set_up_form(Services& services, Context, std::string) {
-  co_return Reply::html(200, services.web.page("setup.html"));
-}
+Async<Reply> set_up(Services& services, Context) { co_return Reply::html(200, services.web.page("setup.html")); }
 
-namespace {
+}  // namespace pages
 
-struct SetUpInput {
-  std::string token, organisation, email, password;
-  static constexpr auto fields() {
-    return std::tuple{
-        field("token", &SetUpInput::token, {.required = Required::yes, .length_max = 200, .doc = "From the link"}),
-        field("organisation", &SetUpInput::organisation,
-              {.required = Required::yes, .length_max = 100, .doc = "Name of the first tenant"}),
-        field("email", &SetUpInput::email, {.required = Required::yes, .length_max = 254, .doc = "E-mail address"}),
-        field("password", &SetUpInput::password, {.required = Required::yes, .length_max = 1'000, .doc = "Password"}),
-    };
-  }
-};
-
-}  // namespace
-
-Async<Reply> set_up(Services& services, Context context, std::string body) {
-  // Another site's page may not fill in this form, and its browser would say that it is not ours.
-  if (context.sender.kind != Sender::Kind::own_page && context.sender.kind != Sender::Kind::program)
-    co_return fail(Code::permission_denied, "only this server's own page may do this");
-  if (!is_json_type(context.head->header("Content-Type")))
-    co_return fail(Code::unsupported, "the body must be application/json");
-  const auto value = PARLEY_CO_TRY(text::parse_json(body));
-  const auto* object = value.if_object();
-  if (!object) co_return fail(Code::invalid_argument, "the body must be a JSON object");
-  auto input = PARLEY_CO_TRY(read_wire<SetUpInput>(*object));
-  const auto made =
-      PARLEY_CO_TRY(co_await services.set_up.run(Secret(std::move(input.token)), std::move(input.organisation),
-                                                 std::move(input.email), Secret(std::move(input.password))));
+Async<Reply> SetUpFirst::handle(Services& services, Context context, Validated<Input> input) {
+  const auto made = PARLEY_CO_TRY(
+      co_await services.set_up.run(Secret(input->token), input->organisation, input->email, Secret(input->password)));
   PARLEY_CO_TRY(co_await services.trail.set_up(context.request, made.tenant, made.account));
   co_return Reply::json(201, json::object{{"account", made.account.to_string()}, {"tenant", made.tenant.to_string()}});
 }
-
-}  // namespace pages
 
 }  // namespace parley::api

@@ -3,12 +3,16 @@
 #include <chrono>
 #include <string>
 
+#include <boost/asio/ip/address.hpp>
+
 #include "parley/api/error_http.h"
 #include "parley/api/outlet.h"
 #include "parley/api/recorder.h"
 #include "parley/api/route.h"
+#include "parley/api/session.h"
 #include "parley/crypto/random.h"
-#include "parley/identity/authenticator.h"
+#include "parley/http/cookie.h"
+#include "parley/identity/credential_watch.h"
 #include "parley/identity/project_directory.h"
 #include "parley/identity/sender.h"
 #include "parley/log/log.h"
@@ -23,6 +27,8 @@ using std::chrono::steady_clock;
 struct Progress {
   Context context;
   Recipient to;
+  boost::asio::ip::address client;
+  std::optional<std::string_view> session;  ///< the session cookie's value
   steady_clock::time_point started = steady_clock::now();
   const Route* route = nullptr;
   Principal who;
@@ -30,7 +36,11 @@ struct Progress {
   int status = 0;
 
   identity::Credentials credentials() const {
-    return {.authorization = context.head->header("Authorization"), .sender = context.sender};
+    return {.authorization = context.head->header("Authorization"),
+            .session = session,
+            .use = use_of(*context.head),
+            .sender = context.sender,
+            .client = client};
   }
 };
 
@@ -39,12 +49,15 @@ struct Progress {
 class EventStream final : public chat::DeltaSink {
  public:
   EventStream(Services& services, http::Exchange& exchange, const Progress& progress)
-      : services_(services), outlet_(services.outlet), exchange_(exchange), progress_(progress) {}
+      : outlet_(services.outlet),
+        exchange_(exchange),
+        progress_(progress),
+        watch_(services.authenticator, services.clock) {}
 
   bool started() const { return started_; }
 
   Async<void> delta(std::string text) override {
-    PARLEY_CO_TRY(co_await require_still());
+    PARLEY_CO_TRY(co_await watch_.require_still(progress_.credentials(), progress_.who.id));
     PARLEY_CO_TRY(co_await start());
     const boost::json::object data{{"text", std::move(text)}};
     co_return co_await exchange_.write(outlet_.event("delta", boost::json::serialize(data)));
@@ -52,6 +65,8 @@ class EventStream final : public chat::DeltaSink {
 
   Async<void> done(std::string json) {
     PARLEY_CO_TRY(co_await start());
+    auto still = co_await watch_.require_still(progress_.credentials(), progress_.who.id);
+    if (!still) co_return co_await failed(std::move(still).error());
     PARLEY_CO_TRY(co_await exchange_.write(outlet_.event("done", json)));
     co_return co_await exchange_.finish_stream();
   }
@@ -62,30 +77,16 @@ class EventStream final : public chat::DeltaSink {
   }
 
  private:
-  /// A credential that was revoked ends the streams it opened, too.
-  Async<void> require_still() {
-    const auto now = steady_clock::now();
-    if (now - checked_at_ < check_every) co_return Result<void>();
-    checked_at_ = now;
-    const auto caller = PARLEY_CO_TRY(co_await services_.authenticator.authenticate(progress_.credentials()));
-    if (caller.who().id != progress_.who.id) co_return fail(Code::unauthenticated, "the credential is not valid");
-    co_return Result<void>();
-  }
-
-  // With the caches' second this keeps what is promised of a revocation, at no cost worth counting.
-  static constexpr auto check_every = std::chrono::milliseconds(250);
-
   Async<void> start() {
     if (started_) co_return Result<void>();
     started_ = true;
     co_return co_await exchange_.start_stream(outlet_.stream_head(progress_.to));
   }
 
-  Services& services_;
   const Outlet& outlet_;
   http::Exchange& exchange_;
   const Progress& progress_;  ///< of the same exchange, so lives as long
-  steady_clock::time_point checked_at_ = steady_clock::now();
+  identity::CredentialWatch watch_;
   bool started_ = false;
 };
 
@@ -136,17 +137,29 @@ Async<boost::json::object> read_input(http::Exchange& exchange, const Route& rou
 Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& progress, AddressAdmitted from) {
   const Route& route = *progress.route;
 
+  // A cookie of ours that cannot be read is a credential that does not hold.
+  auto session = http::find_cookie(*progress.context.head, session_cookie);
+  if (!session) co_return std::unexpected(std::move(session).error());
+  progress.session = *session;
+
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
   auto caller = co_await services.authenticator.authenticate(progress.credentials());
   if (!caller) {
-    progress.settled.rule = "credential_invalid";
-    services.trail.count_anonymous_refusal(progress.settled.rule);
-    co_return std::unexpected(std::move(caller).error());
+    identity::NotAuthenticated& refused = caller.error();
+    progress.settled.rule = refused.rule;
+    if (refused.known) {
+      // In batches: whoever holds a key that is refused could otherwise make the disk sync as often as they like.
+      (void)co_await services.trail.note(progress.context.request, *refused.known, route.action->name, refused.rule,
+                                         trail::Decision::refused);
+    } else {
+      services.trail.count_anonymous_refusal(refused.rule);
+    }
+    co_return std::unexpected(std::move(refused.error));
   }
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
-  auto admitted = services.admission.admit(from, *caller, route.action->cost);
+  auto admitted = co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost));
   if (!admitted) {
     progress.settled.rule = admitted.error().limit;
     // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.
@@ -187,14 +200,18 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
 }
 
 Async<Reply> run_public(Services& services, http::Exchange& exchange, Progress& progress) {
-  std::string body;
-  if (progress.route->body_bytes_max > 0) {
-    auto read = co_await exchange.read_body(progress.route->body_bytes_max);
-    if (!read) co_return std::unexpected(std::move(read).error());
-    body = std::move(*read);
-  }
+  const Route& route = *progress.route;
   progress.settled.rule = "public_route";
-  auto reply = co_await progress.route->answer(services, progress.context, std::move(body));
+  // Another site's page may not fill in a form of ours: it could sign its reader in as somebody else.
+  const auto sender = progress.context.sender.kind;
+  if (route.input != Route::Input::none && sender != Sender::Kind::own_page && sender != Sender::Kind::program) {
+    progress.settled.rule = "other_site";
+    services.trail.count_anonymous_refusal(progress.settled.rule);
+    co_return fail(Code::permission_denied, "only this server's own page may do this");
+  }
+  auto input = co_await read_input(exchange, route);
+  if (!input) co_return std::unexpected(std::move(input).error());
+  auto reply = co_await route.answer(services, progress.context, *std::move(input));
   if (!reply) co_return std::unexpected(std::move(reply).error());
   co_return std::move(*reply);
 }
@@ -244,6 +261,14 @@ asio::awaitable<Error> refuse(Services& services, const Context& context, const 
   const bool known = who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::member ||
                      who.kind == PrincipalKind::local_user;
   if (known) {
+    if (denied.rule.view() == "secret_key_in_browser") {
+      // For an operator's alert: the key is out, and every minute until it is revoked counts.
+      log::write(log::Level::warning, "secret_key_in_browser",
+                 {{"request_id", context.request},
+                  {"key", KeyId(who.id)},
+                  {"tenant", who.tenant.value_or(TenantId())},
+                  {"action", action.name}});
+    }
     const auto recorded = co_await services.trail.refused(context.request, who, action.name, denied.rule);
     if (!recorded) co_return recorded.error();
   } else {
@@ -308,7 +333,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     return services.outlet.error(error, progress.to);
   };
 
-  auto from = services.admission.admit_address(head.peer);
+  auto from = services.admission.admit_address(head.peer, head.headers);
   if (!from) {
     progress.settled.rule = from.error().limit;
     services.trail.count_anonymous_refusal(progress.settled.rule);
@@ -316,6 +341,9 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
     log_request(progress, nullptr);
     co_return;
   }
+
+  progress.client = from->client();
+  progress.context.from = &*from;
 
   if (head.method == http::Method::options && head.header("Access-Control-Request-Method")) {
     co_await preflight(services, exchange, progress);
@@ -355,7 +383,7 @@ asio::awaitable<void> serve(Services& services, http::Exchange& exchange) {
   const bool streamed = match.route->streams == Route::Streams::yes && wants_events(head);
   if (streamed) progress.context.deltas = &events;
 
-  auto outcome = match.route->action ? co_await run_action(services, exchange, progress, *std::move(from))
+  auto outcome = match.route->action ? co_await run_action(services, exchange, progress, *from)
                                      : co_await run_public(services, exchange, progress);
 
   if (outcome && streamed) {

@@ -19,6 +19,10 @@ class Recorder {
   /// Somebody known was told no. Durable when this returns, so that the answer cannot outrun its record.
   virtual Async<void> refused(RequestId request, Principal who, Literal action, Literal rule) = 0;
 
+  /// Somebody known is about to change something that stands outside the tenant's own tables, so that no transaction
+  /// spans change and record. Durable when this returns: what cannot be recorded is not done.
+  virtual Async<void> write(RequestId request, Principal who, Literal action, Literal rule, trail::Object object) = 0;
+
   /// Somebody known looked at something, or met a limit: too many for a sync each, so at most a second late.
   virtual Async<void> note(RequestId request, Principal who, Literal action, Literal rule,
                            trail::Decision decision) = 0;

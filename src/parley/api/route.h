@@ -27,6 +27,7 @@ struct Services;
 struct Context {
   RequestId request;
   const http::RequestHead* head = nullptr;  ///< lives as long as the exchange
+  const AddressAdmitted* from = nullptr;    ///< likewise
   std::string_view parameter;               ///< what stood for {…} in the path, decoded; empty if the path has none
   Sender sender;
   chat::DeltaSink* deltas = nullptr;  ///< set when the client asked for server-sent events and the action streams
@@ -57,8 +58,20 @@ struct Route {
   /// Authorizes, validates and handles. For an action route.
   Async<Reply> (*perform)(Services& services, Context context, Admitted caller, std::optional<ProjectRef> project,
                           boost::json::object input, Settled* settled) = nullptr;
-  /// Handles. For a public route; `body` is empty unless `body_bytes_max` allows one.
-  Async<Reply> (*answer)(Services& services, Context context, std::string body) = nullptr;
+  /// Validates and handles. For a public route.
+  Async<Reply> (*answer)(Services& services, Context context, boost::json::object input) = nullptr;
+};
+
+/// What most actions have in common; each says what is different.
+template <class P, class I = struct NoInput>
+struct JsonAction {
+  using Permission = P;
+  using Input = I;
+  static constexpr auto input_from = std::is_same_v<I, NoInput> ? Route::Input::none : Route::Input::body;
+  static constexpr auto slug_from = P::info.on == ActionInfo::On::project ? Route::Slug::in_path : Route::Slug::none;
+  // Some short fields, escaped.
+  static constexpr std::size_t body_bytes_max = input_from == Route::Input::body ? std::size_t{16} * 1024 : 0;
+  static constexpr auto streams = Route::Streams::no;
 };
 
 /// Says that a route needs no credential, and why that is right.
@@ -102,6 +115,13 @@ Async<Reply> perform(Services& services, Context context, Admitted caller, std::
   co_return co_await A::handle(services, context, *std::move(permit), *std::move(validated));
 }
 
+template <class A>
+Async<Reply> answer(Services& services, Context context, boost::json::object input) {
+  auto validated = Validator::validate<typename A::Input>(input);
+  if (!validated) co_return std::unexpected(std::move(validated).error());
+  co_return co_await A::handle(services, context, *std::move(validated));
+}
+
 }  // namespace detail
 
 /// A route that does an action: `A` names its `Permission` (the action), its `Input` (a wire type) and how both arrive.
@@ -121,14 +141,27 @@ consteval Route action(http::Method method, Literal path) {
   return route;
 }
 
-/// A route that anybody may ask for.
-consteval Route open(http::Method method, Literal path, Public why, Literal summary, decltype(Route::answer) answer,
-                     std::size_t body_bytes_max = 0) {
-  Route route{.method = method, .path = path};
+/// A route that anybody may ask for and that takes nothing but its path: pages, files, what load balancers ask.
+template <Async<Reply> (*Answer)(Services&, Context)>
+consteval Route open(Literal path, Public why, Literal summary) {
+  Route route{.method = http::Method::get, .path = path};
   route.public_reason = why.reason.view();
   route.summary = summary;
-  route.body_bytes_max = body_bytes_max;
-  route.answer = answer;
+  route.answer = [](Services& services, Context context, boost::json::object) { return Answer(services, context); };
+  return route;
+}
+
+/// A route that needs no credential but judges what is in its body, as signing in does: `A` names its `summary`, its
+/// `Input` (a wire type) and its `body_bytes_max`. Pages of other sites cannot use it.
+template <class A>
+consteval Route open(http::Method method, Literal path, Public why) {
+  Route route{.method = method, .path = path};
+  route.public_reason = why.reason.view();
+  route.summary = A::summary;
+  route.input = Route::Input::body;
+  route.body_bytes_max = A::body_bytes_max;
+  route.input_schema = &schema<typename A::Input>;
+  route.answer = &detail::answer<A>;
   return route;
 }
 

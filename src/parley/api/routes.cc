@@ -1,7 +1,9 @@
 #include <array>
 
 #include "parley/api/actions.h"
+#include "parley/api/key_actions.h"
 #include "parley/api/pages.h"
+#include "parley/api/people.h"
 #include "parley/api/route.h"
 #include "parley/text/percent.h"
 
@@ -16,21 +18,57 @@ constexpr std::array table{
     action<actions::GetProject>(Method::get, "/api/v1/projects/{slug}/"),
     action<actions::Search>(Method::get, "/api/v1/projects/{slug}/search/"),
     action<actions::CreateVisitor>(Method::post, "/api/v1/visitors/"),
+    action<actions::KeysList>(Method::get, "/api/v1/keys/"),
+    action<actions::KeysCreate>(Method::post, "/api/v1/keys/"),
+    action<actions::KeysRevoke>(Method::delete_, "/api/v1/keys/{id}/"),
+    action<actions::KeysRotate>(Method::post, "/api/v1/keys/{id}/rotate/"),
+    action<actions::KeysEnable>(Method::post, "/api/v1/keys/{id}/enable/"),
 
-    open(Method::get, "/healthz", Public{"says only that the process runs"}, "Is the process alive", pages::liveness),
-    open(Method::get, "/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer", pages::readiness),
-    open(Method::get, "/openapi.json", Public{"the same for everybody, in the source too"}, "This description",
-         pages::description),
-    open(Method::get, "/", Public{"a fixed page"}, "Start page", pages::home),
-    open(Method::get, "/demo/{slug}", Public{"a fixed page; what it asks for is checked when asked"},
-         "A page to ask a public project on", pages::demo),
-    open(Method::get, "/assets/{name}", Public{"files of the program, the same for everybody"},
-         "Scripts, styles and images of our pages", pages::asset),
-    open(Method::get, "/setup", Public{"a fixed page; its form needs the one-time token"},
-         "Page for the first administrator", pages::set_up_form),
-    // Room for the longest of each field, escaped.
-    open(Method::post, "/setup", Public{"guarded by the one-time set-up token in its body"},
-         "Create the first administrator, once", pages::set_up, 16 * 1024),
+    // Signing in. What proves who somebody is stands in the body, or in the cookie of a session that owes something.
+    open<SignIn>(Method::post, "/api/v1/session/", Public{"judges a password, which is what makes a session"}),
+    open<PresentFactor>(Method::post, "/api/v1/session/factor/", Public{"judges the session that owes a factor"}),
+    open<AskReset>(Method::post, "/api/v1/password-resets/", Public{"says the same whoever asks for whomever"}),
+    open<FinishReset>(Method::post, "/api/v1/password-resets/finish/", Public{"guarded by the link in its body"}),
+    open<ConfirmEmail>(Method::post, "/api/v1/email-confirmations/", Public{"guarded by the link in its body"}),
+    open<LookAtInvitation>(Method::post, "/api/v1/invitations/look/", Public{"guarded by the link in its body"}),
+    open<AcceptInvitation>(Method::post, "/api/v1/invitations/accept/", Public{"guarded by the link in its body"}),
+
+    // One's own account.
+    action<actions::GetSession>(Method::get, "/api/v1/session/"),
+    action<actions::DeleteSession>(Method::delete_, "/api/v1/session/"),
+    action<actions::PutOrganisationOfSession>(Method::put, "/api/v1/session/organisation/"),
+    action<actions::PostPassword>(Method::post, "/api/v1/account/password/"),
+    action<actions::ListSessions>(Method::get, "/api/v1/account/sessions/"),
+    action<actions::DeleteOtherSessions>(Method::delete_, "/api/v1/account/sessions/"),
+    action<actions::DeleteSessionById>(Method::delete_, "/api/v1/account/sessions/{session}/"),
+    action<actions::GetFactors>(Method::get, "/api/v1/account/factors/"),
+    action<actions::BeginTotp>(Method::post, "/api/v1/account/totp/"),
+    action<actions::ConfirmTotp>(Method::post, "/api/v1/account/totp/confirm/"),
+    action<actions::DeleteTotp>(Method::delete_, "/api/v1/account/totp/"),
+    action<actions::MakeRecoveryCodes>(Method::post, "/api/v1/account/recovery-codes/"),
+
+    // The organisation and its people.
+    action<actions::GetOrganisation>(Method::get, "/api/v1/organisation/"),
+    action<actions::PutOrganisation>(Method::put, "/api/v1/organisation/"),
+    action<actions::ListProjects>(Method::get, "/api/v1/projects/"),
+    action<actions::ListMembers>(Method::get, "/api/v1/members/"),
+    action<actions::PutMember>(Method::put, "/api/v1/members/{account}/"),
+    action<actions::DeleteMember>(Method::delete_, "/api/v1/members/{account}/"),
+    action<actions::ListInvitations>(Method::get, "/api/v1/invitations/"),
+    action<actions::PostInvitation>(Method::post, "/api/v1/invitations/"),
+    action<actions::DeleteInvitation>(Method::delete_, "/api/v1/invitations/{invitation}/"),
+
+    open<pages::liveness>("/healthz", Public{"says only that the process runs"}, "Is the process alive"),
+    open<pages::readiness>("/readyz", Public{"says only yes or no, for load balancers"}, "Can it answer"),
+    open<pages::description>("/openapi.json", Public{"the same for everybody, in the source too"}, "This description"),
+    open<pages::home>("/", Public{"a fixed page"}, "Start page"),
+    open<pages::demo>("/demo/{slug}", Public{"a fixed page; what it asks for is checked when asked"},
+                      "A page to ask a project on"),
+    open<pages::asset>("/assets/{name}", Public{"files of the program, the same for everybody"},
+                       "Scripts, styles and images of our pages"),
+    open<pages::set_up>("/setup", Public{"a fixed page; its form needs the one-time token"},
+                        "Page for the first administrator"),
+    open<SetUpFirst>(Method::post, "/setup", Public{"guarded by the one-time set-up token in its body"}),
 };
 
 consteval bool every_route_has_exactly_one_access_rule() {

@@ -12,12 +12,19 @@ namespace parley::crypto {
 class Random;
 }
 namespace parley::identity {
+class AccountLinks;
+class AccountStore;
 class Authenticator;
+class Invitations;
 class KeyStore;
+class Members;
 class OwnAddress;
 class ProjectDirectory;
+class SecondFactors;
+class SessionStore;
 class SetUp;
 class TenantDoor;
+class TenantStore;
 class VisitorTokens;
 }  // namespace parley::identity
 namespace parley::knowledge {
@@ -26,6 +33,7 @@ class Library;
 
 namespace parley::api {
 
+class Letters;
 class Outlet;
 class Recorder;
 class WebFiles;
@@ -36,6 +44,18 @@ class Health {
   virtual ~Health() = default;
   /// False while a part that answers depend on does not work, or while stopping.
   virtual bool ready() const = 0;
+};
+
+/// What signing in and the people of an organisation need.
+struct People {
+  identity::TenantStore& tenants;
+  identity::AccountStore& accounts;
+  identity::AccountLinks& links;
+  identity::SessionStore& sessions;
+  identity::SecondFactors& factors;
+  identity::Members& members;
+  identity::Invitations& invitations;
+  Letters& letters;
 };
 
 /// What handlers work with. Wired once, in `server/`; outlives every request.
@@ -51,6 +71,7 @@ struct Services {
   identity::KeyStore& keys;
   const identity::VisitorTokens& visitor_tokens;
   identity::SetUp& set_up;
+  People people;
   Recorder& trail;
   knowledge::Library& library;
   chat::Turns& turns;

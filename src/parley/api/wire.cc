@@ -23,6 +23,13 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
   return {};
 }
 
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, Secret& to) {
+  std::string text;
+  PARLEY_TRY(read(from, rule, name, text));
+  to = Secret(std::move(text));
+  return {};
+}
+
 Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, bool& to) {
   const auto* value = from.if_bool();
   if (!value) return fail(Error(Code::invalid_argument, "must be true or false").about(name));
@@ -30,12 +37,34 @@ Result<void> read(const boost::json::value& from, const FieldRule&, Literal name
   return {};
 }
 
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<std::string>& to) {
+  const auto* values = from.if_array();
+  if (!values) return fail(Error(Code::invalid_argument, "must be a list of texts").about(name));
+  if (values->empty() && rule.required == Required::yes)
+    return fail(Error(Code::invalid_argument, "must not be empty").about(name));
+  if (values->size() > rule.count_max) return fail(Error(Code::invalid_argument, "has too many items").about(name));
+  const FieldRule each{.required = Required::yes, .length_max = rule.length_max};
+  for (const auto& value : *values) PARLEY_TRY(read(value, each, name, to.emplace_back()));
+  return {};
+}
+
 boost::json::object schema_of(const FieldRule& rule, const std::string*) {
   return {{"type", "string"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
 }
 
+boost::json::object schema_of(const FieldRule& rule, const Secret*) {
+  return {{"type", "string"}, {"format", "password"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
+}
+
 boost::json::object schema_of(const FieldRule& rule, const bool*) {
   return {{"type", "boolean"}, {"description", rule.doc.view()}};
+}
+
+boost::json::object schema_of(const FieldRule& rule, const std::vector<std::string>*) {
+  return {{"type", "array"},
+          {"items", {{"type", "string"}, {"maxLength", rule.length_max}}},
+          {"maxItems", rule.count_max},
+          {"description", rule.doc.view()}};
 }
 
 }  // namespace detail

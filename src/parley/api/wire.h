@@ -6,11 +6,13 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include <boost/json.hpp>
 
 #include "parley/base/literal.h"
 #include "parley/base/result.h"
+#include "parley/base/secret.h"
 #include "parley/base/uuid.h"
 
 // Wire types: a struct and a table of its fields. From the one table come the parser, its limits and the schema in the
@@ -32,7 +34,8 @@ enum class Required : bool { no, yes };
 /// What a field must be. Lengths are in code points, as people count.
 struct FieldRule {
   Required required = Required::no;
-  std::size_t length_max = 0;  ///< for text; a text field without one does not compile
+  std::size_t length_max = 0;  ///< for text, and each of a list of texts; a text field without one does not compile
+  std::size_t count_max = 0;   ///< for a list; likewise
   Literal doc = "";
 };
 
@@ -45,15 +48,26 @@ struct Field {
 
 template <class Owner, class T>
 consteval Field<Owner, T> field(Literal name, T Owner::* member, FieldRule rule) {
-  constexpr bool is_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
-  if (is_text && rule.length_max == 0) throw "a text field needs a length_max";
+  constexpr bool is_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>> ||
+                           std::is_same_v<T, Secret> || std::is_same_v<T, std::optional<Secret>>;
+  constexpr bool is_list = std::is_same_v<T, std::vector<std::string>>;
+  if ((is_text || is_list) && rule.length_max == 0) throw "a text field needs a length_max";
+  if (is_list && rule.count_max == 0) throw "a list needs a count_max";
   return {name, member, rule};
 }
 
 namespace detail {
 
+/// A list of wire types of their own.
+template <class T>
+concept WireStruct = requires { T::fields(); };
+template <WireStruct T>
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<T>& to);
+
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::string& to);
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, Secret& to);
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, bool& to);
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<std::string>& to);
 template <class Tag>
 Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, Id<Tag>& to) {
   const auto* text = from.if_string();
@@ -69,7 +83,11 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
 }
 
 boost::json::object schema_of(const FieldRule& rule, const std::string*);
+template <WireStruct T>
+boost::json::object schema_of(const FieldRule& rule, const std::vector<T>*);
+boost::json::object schema_of(const FieldRule& rule, const Secret*);
 boost::json::object schema_of(const FieldRule& rule, const bool*);
+boost::json::object schema_of(const FieldRule& rule, const std::vector<std::string>*);
 template <class Tag>
 boost::json::object schema_of(const FieldRule& rule, const Id<Tag>*) {
   return {{"type", "string"}, {"format", "uuid"}, {"description", rule.doc.view()}};
@@ -104,6 +122,23 @@ Result<Wire> read_wire(const boost::json::object& from) {
   return wire;
 }
 
+namespace detail {
+
+template <WireStruct T>
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<T>& to) {
+  const auto* list = from.if_array();
+  if (!list) return fail(Error(Code::invalid_argument, "must be a list").about(name));
+  if (list->size() > rule.count_max) return fail(Error(Code::invalid_argument, "has too many entries").about(name));
+  for (const auto& value : *list) {
+    const auto* object = value.if_object();
+    if (!object) return fail(Error(Code::invalid_argument, "must be a list of objects").about(name));
+    to.push_back(PARLEY_TRY(read_wire<T>(*object)));
+  }
+  return {};
+}
+
+}  // namespace detail
+
 /// Whether this is the type of a JSON body: application/json in any case, with parameters or without. Everything else
 /// is refused, in particular what another site can make a browser send without asking first.
 bool is_json_type(std::optional<std::string_view> content_type);
@@ -126,6 +161,15 @@ boost::json::object schema() {
   if (!required.empty()) result["required"] = std::move(required);
   return result;
 }
+
+namespace detail {
+
+template <WireStruct T>
+boost::json::object schema_of(const FieldRule& rule, const std::vector<T>*) {
+  return {{"type", "array"}, {"maxItems", rule.count_max}, {"description", rule.doc.view()}, {"items", schema<T>()}};
+}
+
+}  // namespace detail
 
 /// For an action that takes nothing.
 struct NoInput {

@@ -47,6 +47,29 @@ TEST(Wire, refuses_what_its_table_does_not_say_and_names_the_field) {
   }
 }
 
+struct Lists {
+  std::vector<std::string> must, may;
+  static constexpr auto fields() {
+    return std::tuple{
+        field("must", &Lists::must, {.required = Required::yes, .length_max = 3, .count_max = 2, .doc = "x"}),
+        field("may", &Lists::may, {.length_max = 3, .count_max = 2, .doc = "y"})};
+  }
+};
+
+TEST(Wire, a_list_holds_so_many_texts_of_such_a_length) {
+  const auto read = [](std::string_view text) { return read_wire<Lists>(object(text)); };
+  EXPECT_EQ(read(R"({"must":["a","b"]})")->must, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(read(R"({"must":["a"],"may":[]})")->may.empty());
+  for (const auto* bad : {R"({"must":[]})", R"({"must":"a"})", R"({"must":["a","b","c"]})", R"({"must":["abcd"]})",
+                          R"({"must":[""]})", R"({"must":[1]})", R"({"must":[["a"]]})", R"({"must":[null]})",
+                          R"({"must":["a\u0000"]})", R"({"may":["a"]})"}) {
+    const auto input = read(bad);
+    ASSERT_FALSE(input) << bad;
+    EXPECT_EQ(input.error().code(), Code::invalid_argument);
+    EXPECT_EQ(input.error().subject(), "must") << bad;
+  }
+}
+
 TEST(Wire, lengths_count_characters_as_people_do) {
   std::string text;
   for (int i = 0; i < 1'000; ++i) text += "\xe6\x9d\xb1";

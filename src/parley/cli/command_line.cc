@@ -47,6 +47,10 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto c = bind(create, std::make_shared<TenantCreate>());
     create->add_option("NAME", c->name)->required();
     bind(tenant->add_subcommand("list", "List them"), std::make_shared<TenantList>());
+    auto* factor = tenant->add_subcommand("require-second-factor", "Whether its members must have a second factor");
+    auto f = bind(factor, std::make_shared<TenantRequireSecondFactor>());
+    factor->add_option("RULE", f->rule, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
+    factor->add_option("--tenant", f->tenant, "Name or id of the tenant")->required();
   }
   {
     auto* project = group("project", "Projects of a tenant");
@@ -118,22 +122,64 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* key = group("key", "API keys");
     auto* create = key->add_subcommand("create", "Make one; it is shown once");
     auto c = bind(create, std::make_shared<KeyCreate>());
-    create->add_option("--project", c->project, "Slug")->required();
+    const auto one_of = [](CLI::App* sub, std::string& project, std::string& tenant) {
+      auto* whose = sub->add_option_group("whose");
+      whose->add_option("--project", project, "Slug");
+      whose->add_option("--tenant", tenant, "Name or id: for all its projects");
+      whose->require_option(1);
+    };
+    one_of(create, c->project, c->tenant);
     create->add_option("--scopes", c->scopes, "Comma-separated, e.g. project_read,chat_create")->required();
     create->add_option("--kind", c->kind, "secret or public")->check(CLI::IsMember({"secret", "public"}));
     create->add_option("--name", c->name, "To tell it from others");
     create->add_option("--origin", c->origins, "Site a public key may be used on; may be repeated");
-    create->add_option("--expires", c->expires, "90d, 12h, 30s (default and most: 90d)");
-    auto* list = key->add_subcommand("list", "List a project's keys");
+    create->add_option("--address", c->addresses, "Range it may be used from, e.g. 10.0.0.0/8; may be repeated");
+    create->add_option("--group", c->groups, "Group whose documents it reads; may be repeated");
+    create->add_flag("--all-groups", c->all_groups, "It reads every document");
+    create->add_option("--expires", c->expires, "90d, 12h, 30s (default 90d)");
+    create->add_option("--exception", c->exception, "Why it must live for over 90 days, at most 365d");
+    auto* list = key->add_subcommand("list", "List the keys of a project or a tenant");
     auto l = bind(list, std::make_shared<KeyList>());
-    list->add_option("--project", l->project, "Slug")->required();
+    one_of(list, l->project, l->tenant);
     auto* revoke = key->add_subcommand("revoke", "End one at once");
     auto r = bind(revoke, std::make_shared<KeyRevoke>());
     revoke->add_option("ID", r->id)->required();
+    auto* enable = key->add_subcommand("enable", "Switch one on again that was not used for 30 days");
+    auto e = bind(enable, std::make_shared<KeyEnable>());
+    enable->add_option("ID", e->id)->required();
     auto* rotate = key->add_subcommand("rotate", "Make its successor");
     auto o = bind(rotate, std::make_shared<KeyRotate>());
     rotate->add_option("ID", o->id)->required();
     rotate->add_option("--overlap", o->overlap, "How long the old one goes on working (default 24h)");
+    rotate->add_option("--exception", o->exception, "Why the successor must live for over 90 days, too");
+  }
+  {
+    const CLI::IsMember roles({"viewer", "editor", "maintainer", "administrator"});
+    auto* user = group("user", "People who sign in");
+    auto* create = user->add_subcommand("create", "Make an account, or let one into a tenant");
+    auto c = bind(create, std::make_shared<UserCreate>());
+    create->add_option("EMAIL", c->email)->required();
+    create->add_option("--tenant", c->tenant, "Name or id of the tenant")->required();
+    create->add_option("--role", c->role, "viewer (default), editor, maintainer or administrator")->check(roles);
+    auto* list = user->add_subcommand("list", "List all accounts, or a tenant's members");
+    auto l = bind(list, std::make_shared<UserList>());
+    list->add_option("--tenant", l->tenant, "Name or id of the tenant");
+    const auto of_one = [&]<class C>(const char* name, const char* what, std::shared_ptr<C> command) {
+      auto* sub = user->add_subcommand(name, what);
+      sub->add_option("EMAIL", bind(sub, command)->email, "The address, or the id of the account")->required();
+      return sub;
+    };
+    of_one("disable", "Sign somebody out everywhere and let them in no more", std::make_shared<UserDisable>());
+    of_one("enable", "Let them in again", std::make_shared<UserEnable>());
+    of_one("reset-password", "Make a link to choose a new one", std::make_shared<UserResetPassword>());
+    of_one("reset-second-factor", "Remove what they lost", std::make_shared<UserResetSecondFactor>());
+    auto r = std::make_shared<UserRole>();
+    auto* role = of_one("role", "Change what somebody is in a tenant", r);
+    role->add_option("--tenant", r->tenant, "Name or id of the tenant")->required();
+    role->add_option("--role", r->role, "viewer, editor, maintainer or administrator")->required()->check(roles);
+    auto m = std::make_shared<UserRemove>();
+    auto* remove = of_one("remove", "Take somebody out of a tenant", m);
+    remove->add_option("--tenant", m->tenant, "Name or id of the tenant")->required();
   }
   bind(app.add_subcommand("routes", "Every address and who may use it"), std::make_shared<Routes>());
   {

@@ -23,6 +23,10 @@ struct TenantCreate {
   std::string name;
 };
 struct TenantList {};
+struct TenantRequireSecondFactor {
+  std::string rule;  ///< "on" or "off"
+  std::string tenant;
+};
 struct ProjectCreate {
   std::string tenant, name, slug;
   bool is_private = false;
@@ -63,18 +67,47 @@ struct Eval {
   std::string project;
   std::filesystem::path file;
 };
+/// For one project, or for all of a tenant's.
 struct KeyCreate {
-  std::string project, scopes, kind = "secret", name, expires = "90d";
-  std::vector<std::string> origins;
+  std::string project, tenant, scopes, kind = "secret", name, expires = "90d", exception;
+  std::vector<std::string> origins, addresses, groups;
+  bool all_groups = false;
 };
 struct KeyList {
-  std::string project;
+  std::string project, tenant;
 };
 struct KeyRevoke {
   std::string id;
 };
+struct KeyEnable {
+  std::string id;
+};
 struct KeyRotate {
-  std::string id, overlap = "24h";
+  std::string id, overlap = "24h", exception;
+};
+struct UserCreate {
+  std::string email, tenant, role = "viewer";
+};
+struct UserList {
+  std::string tenant;
+};
+struct UserDisable {
+  std::string email;
+};
+struct UserEnable {
+  std::string email;
+};
+struct UserResetPassword {
+  std::string email;
+};
+struct UserResetSecondFactor {
+  std::string email;
+};
+struct UserRole {
+  std::string email, tenant, role;
+};
+struct UserRemove {
+  std::string email, tenant;
 };
 struct Routes {};
 struct TrailVerify {
@@ -104,10 +137,12 @@ struct Restore {
 struct Doctor {};
 struct SelftestTenancy {};
 
-using Command = std::variant<Serve, TenantCreate, TenantList, ProjectCreate, ProjectSet, ProjectList, Ingest,
-                             SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke,
-                             KeyRotate, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow, AccessReportMake,
-                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
+                             ProjectList, Ingest, SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate,
+                             KeyList, KeyRevoke, KeyEnable, KeyRotate, UserCreate, UserList, UserDisable, UserEnable,
+                             UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
+                             TrailSeal, TrailExport, TrailShow, AccessReportMake, MigrateStatus, MigrateUp, Backup,
+                             Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "parley/api/actions.h"
+#include "parley/api/key_actions.h"
 #include "parley/api/openapi.h"
 #include "parley/cli/doctor.h"
 #include "parley/cli/selftest.h"
@@ -114,6 +115,21 @@ Result<int> run(const Shell& shell, const TenantList&) {
     text += fmt::format("{}  {}\n", tenant.id.to_string(), tenant.name);
   }
   shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const TenantRequireSecondFactor& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const bool required = command.rule == "on";
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(record(shell, tenant.id,
+                    required ? Literal("tenant.require_second_factor") : Literal("tenant.allow_without_second_factor"),
+                    trail::Object("tenant", tenant.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.members->set_second_factor_rule(
+      by, tenant.id, required ? identity::SecondFactorRule::required : identity::SecondFactorRule::optional)));
+  shell.print(json::object{{"id", tenant.id.to_string()}, {"second_factor_required", required}}, [&] {
+    return required ? "required from now on; members without one were signed out\n" : "not required any more\n";
+  });
   return 0;
 }
 
@@ -390,96 +406,261 @@ Result<int> run(const Shell& shell, const Eval& command) {
   return 0;
 }
 
-json::object describe(const identity::KeyRecord& key) {
-  json::object object{{"id", key.id.to_string()},
-                      {"name", key.name},
-                      {"kind", identity::name(key.kind)},
-                      {"last4", key.last4},
-                      {"created_at", to_rfc3339(key.created_at)},
-                      {"expires_at", to_rfc3339(key.expires_at)}};
-  json::array scopes;
-  for (const auto& info : all_scopes())
-    if (key.scopes.contains(info.scope)) scopes.emplace_back(info.name.view());
-  object["scopes"] = std::move(scopes);
-  if (key.project) object["project"] = key.project->to_string();
-  if (!key.origins.empty()) object["origins"] = json::array(key.origins.begin(), key.origins.end());
-  if (key.revoked_at) object["revoked_at"] = to_rfc3339(*key.revoked_at);
-  if (key.last_used_at) object["last_used_at"] = to_rfc3339(*key.last_used_at);
-  return object;
-}
-
 void print_created(const Shell& shell, const identity::CreatedKey& created) {
-  json::object object = describe(created.record);
-  object["key"] = created.text.reveal();
-  shell.print(object, [&] {
+  shell.print(api::to_json(created, shell.at.clock.now()), [&] {
     return fmt::format("{}\n\nThis is the only time the key is shown. id {}, until {}.\n", created.text.reveal(),
                        created.record.id.to_string(), to_rfc3339(created.record.expires_at));
   });
 }
 
+/// Whose keys are meant: a project's, or a tenant's with all its projects.
+struct Whose {
+  TenantId tenant;
+  std::optional<ProjectRef> project;
+};
+Result<Whose> load_whose(const Shell& shell, const std::string& project, const std::string& tenant) {
+  if (project.empty()) return Whose{.tenant = PARLEY_TRY(load_tenant(shell, tenant)).id, .project = {}};
+  auto found = PARLEY_TRY(load_project(shell, project));
+  return Whose{.tenant = found.tenant, .project = std::move(found)};
+}
+
 Result<int> run(const Shell& shell, const KeyCreate& command) {
-  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto whose = PARLEY_TRY(load_whose(shell, command.project, command.tenant));
   const auto lifetime = parse_duration(command.expires);
   if (!lifetime) return fail(Code::invalid_argument, "--expires takes a time such as 90d, 12h or 30s");
-  identity::NewKey wanted{.tenant = project.tenant,
-                          .project = project.project,
-                          .kind = command.kind == "public" ? identity::KeyKind::public_key : identity::KeyKind::secret,
-                          .name = command.name,
-                          .scopes = PARLEY_TRY(parse_scopes(command.scopes)),
-                          .origins = command.origins,
-                          .lifetime = *lifetime};
-  PARLEY_TRY(record(shell, project.tenant, "key.create", trail::Object("project", project.project)));
+  auto draft = PARLEY_TRY(shell.at.keys->draft(
+      {.tenant = whose.tenant,
+       .project = whose.project ? std::optional(whose.project->project) : std::nullopt,
+       .kind = command.kind == "public" ? identity::KeyKind::public_key : identity::KeyKind::secret,
+       .name = command.name,
+       .scopes = PARLEY_TRY(parse_scopes(command.scopes)),
+       .origins = command.origins,
+       .addresses = command.addresses,
+       .groups = {.extent = command.all_groups ? ReadableGroups::Extent::all : ReadableGroups::Extent::listed,
+                  .names = command.groups},
+       .lifetime = *lifetime,
+       .exception = command.exception}));
+  PARLEY_TRY(record(shell, whose.tenant, "key.create", trail::Object("key", draft.record.id)));
   // A site must be on the key's list and on the project's. Whoever names it here may change both and means both.
-  ProjectAccess access = *project.access;
-  for (const auto& origin : PARLEY_TRY(identity::parse_origin_patterns(wanted.origins)))
-    if (std::ranges::find(access.origins, origin) == access.origins.end()) access.origins.push_back(origin);
-  if (access.origins.size() != project.access->origins.size()) {
-    PARLEY_TRY(record(shell, project.tenant, "project.set_access", trail::Object("project", project.project)));
-    PARLEY_TRY(shell.at.wait(shell.at.tenants->set_access(project.tenant, project.project, std::move(access))));
+  if (whose.project) {
+    ProjectAccess access = *whose.project->access;
+    for (const auto& origin : draft.record.origins)
+      if (std::ranges::find(access.origins, origin) == access.origins.end()) access.origins.push_back(origin);
+    if (access.origins.size() != whose.project->access->origins.size()) {
+      const ProjectId project = whose.project->project;
+      PARLEY_TRY(record(shell, whose.tenant, "project.set_access", trail::Object("project", project)));
+      PARLEY_TRY(shell.at.wait(shell.at.tenants->set_access(whose.tenant, project, std::move(access))));
+    }
   }
-  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->create(std::move(wanted))));
-  print_created(shell, created);
+  print_created(shell, PARLEY_TRY(shell.at.wait(shell.at.keys->add(std::move(draft)))));
   return 0;
 }
 
+std::string to_text(const identity::KeyRecord& key, Timestamp now) {
+  std::string text =
+      fmt::format("{}  …{}  {:<6}  {:<7}  until {}  {}", key.id.to_string(), key.last4, identity::name(key.kind),
+                  identity::name(key.state_at(now)), to_rfc3339(key.expires_at), key.scopes.to_string());
+  if (!key.name.empty()) text += fmt::format("  \"{}\"", key.name);
+  if (!key.project) text += "  all projects";
+  for (const auto& range : key.addresses) text += "  from " + range.to_string();
+  if (key.groups.extent == ReadableGroups::Extent::all) text += "  all groups";
+  for (const auto& group : key.groups.names) text += "  group " + group;
+  if (key.exception)
+    text += fmt::format("  exception of {}: {}", to_rfc3339(key.exception->since), key.exception->reason);
+  return text + "\n";
+}
+
 Result<int> run(const Shell& shell, const KeyList& command) {
-  const auto project = PARLEY_TRY(load_project(shell, command.project));
-  const auto keys = PARLEY_TRY(shell.at.wait(shell.at.keys->list(project.tenant)));
+  const auto whose = PARLEY_TRY(load_whose(shell, command.project, command.tenant));
+  const auto keys = PARLEY_TRY(shell.at.wait(shell.at.keys->list(whose.tenant)));
+  const auto now = shell.at.clock.now();
   json::array rows;
   std::string text;
   for (const auto& key : keys) {
-    if (key.project && *key.project != project.project) continue;
-    rows.push_back(describe(key));
-    text += fmt::format("{}  …{}  {:<6}  until {}  {}{}\n", key.id.to_string(), key.last4, identity::name(key.kind),
-                        to_rfc3339(key.expires_at), key.scopes.to_string(), key.revoked_at ? "  (revoked)" : "");
+    if (whose.project && key.project && *key.project != whose.project->project) continue;
+    rows.push_back(api::to_json(key, now));
+    text += to_text(key, now);
   }
   shell.print(rows, [&] { return text; });
   return 0;
 }
 
-Result<KeyId> parse_key_id(const std::string& text) {
+/// A key by its id, whosever it is.
+Result<identity::KeyRecord> load_key(const Shell& shell, const std::string& text) {
   const auto id = KeyId::parse(text);
   if (!id) return fail(Code::invalid_argument, "a key is named by its id, not by its text");
-  return *id;
+  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(*id)));
+  return shell.at.wait(shell.at.keys->load(tenant, *id));
 }
 
 Result<int> run(const Shell& shell, const KeyRevoke& command) {
-  const auto id = PARLEY_TRY(parse_key_id(command.id));
-  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(id)));
-  PARLEY_TRY(record(shell, tenant, "key.revoke", trail::Object("key", id)));
-  PARLEY_TRY(shell.at.wait(shell.at.keys->revoke(tenant, id)));
-  shell.print(json::object{{"id", command.id}, {"revoked", true}}, [] { return "revoked\n"; });
+  const auto key = PARLEY_TRY(load_key(shell, command.id));
+  PARLEY_TRY(record(shell, key.tenant, "key.revoke", trail::Object("key", key.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.keys->revoke(key.tenant, key.id)));
+  shell.print(json::object{{"id", key.id.to_string()}, {"revoked", true}}, [] { return "revoked\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const KeyEnable& command) {
+  auto key = PARLEY_TRY(load_key(shell, command.id));
+  PARLEY_TRY(record(shell, key.tenant, "key.enable", trail::Object("key", key.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.keys->enable(key.tenant, key.id)));
+  key = PARLEY_TRY(load_key(shell, command.id));
+  shell.print(api::to_json(key, shell.at.clock.now()), [] { return "enabled\n"; });
   return 0;
 }
 
 Result<int> run(const Shell& shell, const KeyRotate& command) {
-  const auto id = PARLEY_TRY(parse_key_id(command.id));
+  const auto key = PARLEY_TRY(load_key(shell, command.id));
   const auto overlap = parse_duration(command.overlap);
   if (!overlap) return fail(Code::invalid_argument, "--overlap takes a time such as 24h");
-  const auto tenant = PARLEY_TRY(shell.at.wait(shell.at.keys->load_tenant_of(id)));
-  PARLEY_TRY(record(shell, tenant, "key.rotate", trail::Object("key", id)));
-  const auto created = PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(tenant, id, *overlap)));
-  print_created(shell, created);
+  auto rotation =
+      PARLEY_TRY(shell.at.wait(shell.at.keys->draft_rotation(key.tenant, key.id, *overlap, command.exception)));
+  PARLEY_TRY(record(shell, key.tenant, "key.rotate", trail::Object("key", key.id)));
+  PARLEY_TRY(record(shell, key.tenant, "key.create", trail::Object("key", rotation.successor.record.id)));
+  print_created(shell, PARLEY_TRY(shell.at.wait(shell.at.keys->rotate(std::move(rotation)))));
+  return 0;
+}
+
+/// An account by its address or id.
+Result<identity::Account> load_account(const Shell& shell, const std::string& email_or_id) {
+  if (const auto id = AccountId::parse(email_or_id)) return shell.at.wait(shell.at.accounts->load(*id));
+  auto found = PARLEY_TRY(shell.at.wait(shell.at.accounts->find_by_email(email_or_id)));
+  if (!found) return fail(Code::not_found, "no such account", email_or_id);
+  return *std::move(found);
+}
+
+/// Puts what is done to a whole account on the trails of all tenants it belongs to.
+Result<void> record_everywhere(const Shell& shell, AccountId account, Literal action) {
+  for (const auto& each : PARLEY_TRY(shell.at.wait(shell.at.members->list_of(account))))
+    PARLEY_TRY(record(shell, each.tenant, action, trail::Object("account", account)));
+  return {};
+}
+
+json::object describe(const identity::Account& account) {
+  json::object object{{"id", account.id.to_string()},
+                      {"email", account.email},
+                      {"created_at", to_rfc3339(account.created_at)},
+                      {"confirmed", account.confirmed_at.has_value()},
+                      {"disabled", account.disabled_at.has_value()}};
+  return object;
+}
+
+void print_link(const Shell& shell, json::object object, const identity::Letter& letter) {
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(identity::reset_link_lifetime).count();
+  object["token"] = letter.token.reveal();
+  object["expires_in"] = minutes * 60;
+  shell.print(object, [&] {
+    return fmt::format("{}\n\nWith this token {} can choose a password, once, within {} minutes.\n",
+                       letter.token.reveal(), letter.email, minutes);
+  });
+}
+
+Result<int> run(const Shell& shell, const UserCreate& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto role = identity::parse_role(command.role);
+  if (!role) return fail(Code::invalid_argument, "no such role", command.role);
+  auto account = PARLEY_TRY(shell.at.wait(shell.at.accounts->find_by_email(command.email)));
+  const bool is_new = !account;
+  PARLEY_TRY(record(shell, tenant.id, "user.create",
+                    account ? trail::Object("account", account->id) : trail::Object("account")));
+  if (is_new) account = PARLEY_TRY(shell.at.wait(shell.at.accounts->create_without_password(command.email)));
+  PARLEY_TRY(shell.at.wait(shell.at.members->add(shell.at.local_operator(shell.uid), tenant.id, account->id, *role)));
+  json::object object = describe(*account);
+  object["role"] = identity::name(*role);
+  if (is_new) {
+    print_link(shell, std::move(object),
+               PARLEY_TRY(shell.at.wait(
+                   shell.at.account_links->create_reset(shell.at.local_operator(shell.uid), account->id))));
+  } else {
+    shell.print(object, [&] {
+      return fmt::format("{} is {} of {} now\n", account->email, identity::name(*role), tenant.name);
+    });
+  }
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserList& command) {
+  json::array rows;
+  std::string text;
+  if (command.tenant.empty()) {
+    for (const auto& account : PARLEY_TRY(shell.at.wait(shell.at.accounts->list(shell.at.local_operator(shell.uid))))) {
+      rows.push_back(describe(account));
+      text +=
+          fmt::format("{}  {}{}\n", account.id.to_string(), account.email, account.disabled_at ? "  (disabled)" : "");
+    }
+  } else {
+    const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+    const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+    for (const auto& row : PARLEY_TRY(shell.at.wait(shell.at.members->list(by, tenant.id)))) {
+      rows.push_back(json::object{{"id", row.member.account.to_string()},
+                                  {"email", row.email},
+                                  {"role", identity::name(row.member.role)},
+                                  {"confirmed", row.confirmed},
+                                  {"disabled", row.disabled},
+                                  {"second_factor", row.has_factor}});
+      text += fmt::format("{}  {:<13}  {}{}{}\n", row.member.account.to_string(), identity::name(row.member.role),
+                          row.email, row.has_factor ? "  (second factor)" : "", row.disabled ? "  (disabled)" : "");
+    }
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserDisable& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.disable"));
+  PARLEY_TRY(shell.at.wait(shell.at.accounts->disable(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"disabled", true}}, [] { return "disabled\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserEnable& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.enable"));
+  PARLEY_TRY(shell.at.wait(shell.at.accounts->enable(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"disabled", false}}, [] { return "enabled\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserResetPassword& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.reset_password"));
+  const auto letter =
+      PARLEY_TRY(shell.at.wait(shell.at.account_links->create_reset(shell.at.local_operator(shell.uid), account.id)));
+  print_link(shell, json::object{{"id", account.id.to_string()}, {"email", account.email}}, letter);
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserResetSecondFactor& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  PARLEY_TRY(record_everywhere(shell, account.id, "user.reset_second_factor"));
+  PARLEY_TRY(shell.at.wait(shell.at.second_factors->reset(shell.at.local_operator(shell.uid), account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"second_factor", false}},
+              [] { return "removed; the account is signed out everywhere\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserRole& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto role = identity::parse_role(command.role);
+  if (!role) return fail(Code::invalid_argument, "no such role", command.role);
+  PARLEY_TRY(record(shell, tenant.id, "user.role", trail::Object("account", account.id)));
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(shell.at.wait(shell.at.members->change_role(by, tenant.id, account.id, *role)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"role", identity::name(*role)}},
+              [&] { return fmt::format("{} is {} of {} now\n", account.email, identity::name(*role), tenant.name); });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserRemove& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  PARLEY_TRY(record(shell, tenant.id, "user.remove", trail::Object("account", account.id)));
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(shell.at.wait(shell.at.members->remove(by, tenant.id, account.id)));
+  shell.print(json::object{{"id", account.id.to_string()}, {"removed", true}}, [] { return "removed\n"; });
   return 0;
 }
 

@@ -34,9 +34,9 @@ struct ReadableGroups {
 };
 
 /// What a signed-in person has shown so far.
-enum class Assurance : std::uint8_t {
-  full,       ///< all that their organisation asks for
-  must_enrol  ///< their organisation asks for a second factor, and they have none yet: they may set one up, no more
+enum class Shown : std::uint8_t {
+  everything,  ///< all that their organisation asks for
+  must_enrol,  ///< their organisation asks for a second factor, and they have none yet: they may set one up, no more
 };
 
 /// Who is calling, as far as their credential says.
@@ -48,7 +48,7 @@ struct Principal {
   ScopeSet scopes;
   std::vector<Grant> grants;  ///< a member's, beyond `scopes`
   ReadableGroups groups;
-  Assurance assurance = Assurance::full;
+  Shown shown = Shown::everything;
   std::optional<KeyId> vouched_by;  ///< the key a visitor's token was traded for; none from our own page
   std::optional<Uuid> session;      ///< a member's
 

@@ -5,7 +5,9 @@
 #include <zxcvbn.h>
 
 #include "parley/crypto/hash.h"
+#include "parley/identity/account_rows.h"
 #include "parley/identity/control_by_tenant.h"
+#include "parley/identity/role_rules.h"
 
 namespace parley::identity {
 
@@ -33,56 +35,14 @@ int score_of(double entropy_bits) {
   return score;
 }
 
-struct StoredAccount {
-  Account account;
-  std::string password_hash;
-};
-
-StoredAccount account_from(const db::Row& row) {
-  StoredAccount stored;
-  stored.account.id = row.id<AccountId>(0);
-  stored.account.email = row.text(1);
-  stored.password_hash = row.text(2);
-  stored.account.created_at = row.time(3);
-  if (!row.is_null(4)) stored.account.disabled_at = row.time(4);
-  return stored;
-}
-
-Result<std::optional<StoredAccount>> find_stored(std::string_view email, db::ControlReader& reader) {
-  return reader.find("SELECT id, email, password_hash, created_at, disabled_at FROM accounts WHERE email = $1"_sql,
-                     account_from, email);
-}
-
 Result<void> require_no_account(db::ControlReader& reader) {
   const auto any = PARLEY_TRY(reader.find("SELECT 1 FROM accounts LIMIT 1"_sql, [](const db::Row&) { return true; }));
   if (any) return fail(Code::conflict, "set-up is over: there is an account already");
   return {};
 }
 
-Result<void> insert(db::ControlWriter& writer, const Account& account, std::string_view password_hash) {
-  const auto made =
-      PARLEY_TRY(writer.run("INSERT INTO accounts (id, email, password_hash, created_at) "
-                            "VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING"_sql,
-                            account.id, account.email, password_hash, account.created_at));
-  if (made == 0) return fail(Code::conflict, "there is an account with that address");
-  return {};
-}
-
 std::unexpected<Error> refuse_token() {
   return fail(Code::unauthenticated, "the set-up token is not valid; start the server again for a new one");
-}
-
-// A tenant without an administrator could never get one again.
-Result<void> keep_an_administrator(TenantId tenant, AccountId leaving, db::ControlReader& reader) {
-  const auto members = PARLEY_TRY(by_tenant::list_members(tenant, reader));
-  bool is_administrator = false;
-  bool another = false;
-  for (const auto& member : members) {
-    if (member.role != Role::administrator) continue;
-    (member.account == leaving ? is_administrator : another) = true;
-  }
-  if (is_administrator && !another) return fail(Code::conflict, "a tenant keeps at least one administrator");
-  return {};
 }
 
 }  // namespace
@@ -131,9 +91,9 @@ Result<void> check_password_strength(const Secret& password, std::string_view em
   return {};
 }
 
-AccountStore::AccountStore(db::ControlSession control, PasswordHasher& hasher, const Clock& clock,
-                           crypto::Random& random)
-    : control_(std::move(control)), hasher_(hasher), clock_(clock), random_(random) {}
+AccountStore::AccountStore(db::ControlSession control, PasswordHasher& hasher, SessionStore& sessions,
+                           const Clock& clock, crypto::Random& random)
+    : control_(std::move(control)), hasher_(hasher), sessions_(sessions), clock_(clock), random_(random) {}
 
 Async<Secret> AccountStore::create_setup_token() {
   const Secret body(crypto::random_text(token_random_characters, base62, random_));
@@ -151,14 +111,6 @@ Async<Secret> AccountStore::create_setup_token() {
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
   co_return std::move(token);
-}
-
-Async<std::string> AccountStore::hash_checked(std::string email, Secret password) {
-  auto work = [&email, &password, cost = hasher_.cost()]() -> Result<std::string> {
-    PARLEY_TRY(check_password_strength(password, email));
-    return crypto::hash_password(password, cost);
-  };
-  co_return co_await hasher_.run(std::move(work));
 }
 
 Async<> AccountStore::require_setup_token(Secret token) {
@@ -188,10 +140,11 @@ Async<Account> AccountStore::create_first_administrator(Secret token, std::strin
   Account account{.id = crypto::random_id<AccountId>(random_),
                   .email = PARLEY_CO_TRY(parse_email(email)),
                   .created_at = now,
+                  .confirmed_at = {},
                   .disabled_at = {}};
   // Looked at before the password is hashed, so that a stranger without a token cannot keep the hasher busy.
   PARLEY_CO_TRY(co_await require_setup_token(token));
-  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
+  const auto hash = PARLEY_CO_TRY(co_await hash_new_password(hasher_, account.email, std::move(password)));
   auto work = [&](db::ControlWriter& writer) -> Result<void> {
     PARLEY_TRY(require_no_account(writer));
     const auto used = PARLEY_TRY(
@@ -199,7 +152,7 @@ Async<Account> AccountStore::create_first_administrator(Secret token, std::strin
                    db::Blob{digest.view()}, now));
     if (used == 0) return refuse_token();
     if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
-    PARLEY_TRY(insert(writer, account, hash));
+    PARLEY_TRY(account_rows::insert(account, hash, writer));
     return by_tenant::put_member(tenant, account.id, Role::administrator, writer);
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
@@ -210,99 +163,117 @@ Async<Account> AccountStore::create(std::string email, Secret password) {
   Account account{.id = crypto::random_id<AccountId>(random_),
                   .email = PARLEY_CO_TRY(parse_email(email)),
                   .created_at = clock_.now(),
+                  .confirmed_at = {},
                   .disabled_at = {}};
-  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
-  auto work = [&](db::ControlWriter& writer) { return insert(writer, account, hash); };
+  const auto hash = PARLEY_CO_TRY(co_await hash_new_password(hasher_, account.email, std::move(password)));
+  auto work = [&](db::ControlWriter& writer) { return account_rows::insert(account, hash, writer); };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
   co_return std::move(account);
 }
 
-Async<Account> AccountStore::verify_password(std::string email, Secret password) {
-  // Text that is no address takes the same way as an address nobody has.
-  const auto folded = parse_email(email).value_or(std::string());
-  auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
-  auto stored = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
-  auto hash = stored ? stored->password_hash : crypto::decoy_hash(hasher_.cost());
-  const auto verdict = PARLEY_CO_TRY(co_await hasher_.verify(std::move(password), std::move(hash)));
-  const bool holds = stored && !stored->account.disabled_at && verdict == crypto::PasswordVerdict::match;
-  if (!holds) co_return fail(Code::unauthenticated, "the address or the password is not right");
-  co_return std::move(stored->account);
-}
-
-Async<> AccountStore::set_password(AccountId id, Secret password) {
-  const auto account = PARLEY_CO_TRY(co_await load(id));
-  const auto hash = PARLEY_CO_TRY(co_await hash_checked(account.email, std::move(password)));
-  auto work = [&](db::ControlWriter& writer) {
-    return writer.run("UPDATE accounts SET password_hash = $2 WHERE id = $1"_sql, id, hash);
+Async<Account> AccountStore::create_without_password(std::string email) {
+  Account account{.id = crypto::random_id<AccountId>(random_),
+                  .email = PARLEY_CO_TRY(parse_email(email)),
+                  .created_at = clock_.now(),
+                  .confirmed_at = {},
+                  .disabled_at = {}};
+  auto work = [&, hash = crypto::decoy_hash(hasher_.cost())](db::ControlWriter& writer) {
+    return account_rows::insert(account, hash, writer);
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  co_return std::move(account);
+}
+
+Async<ProvenAccount> AccountStore::verify_password(std::string email, Secret password) {
+  // Text that is no address takes the same way as an address nobody has.
+  const auto folded = parse_email(email).value_or(std::string());
+  struct Stored {
+    std::optional<Account> account;
+    std::optional<std::string> hash;
+  };
+  auto work = [&folded](db::ControlReader& reader) -> Result<Stored> {
+    Stored stored;
+    stored.account = PARLEY_TRY(account_rows::find_by_email(folded, reader));
+    // Asked for nobody as well, so that both take two statements.
+    stored.hash =
+        PARLEY_TRY(account_rows::find_password_hash(stored.account ? stored.account->id : AccountId(), reader));
+    return stored;
+  };
+  auto stored = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  auto hash = stored.hash ? *stored.hash : crypto::decoy_hash(hasher_.cost());
+  const auto verdict = PARLEY_CO_TRY(co_await hasher_.verify(std::move(password), std::move(hash)));
+  const bool holds =
+      stored.account && stored.hash && !stored.account->disabled_at && verdict == crypto::PasswordVerdict::match;
+  if (!holds) co_return fail(Code::unauthenticated, "the address or the password is not right");
+  co_return ProvenAccount(stored.account->id, FirstStep::password);
+}
+
+Async<> AccountStore::change_password(FullSession session, Secret old_password, Secret new_password) {
+  const auto id = session->account;
+  const auto account = PARLEY_CO_TRY(co_await load(id));
+  auto read = [id](db::ControlReader& reader) { return account_rows::find_password_hash(id, reader); };
+  const auto stored = PARLEY_CO_TRY(co_await control_.read(std::move(read)));
+  const auto verdict = PARLEY_CO_TRY(
+      co_await hasher_.verify(std::move(old_password), stored.value_or(crypto::decoy_hash(hasher_.cost()))));
+  if (verdict != crypto::PasswordVerdict::match) co_return fail(Code::unauthenticated, "the old password is not right");
+  const auto hash = PARLEY_CO_TRY(co_await hash_new_password(hasher_, account.email, std::move(new_password)));
+  auto work = [&, now = clock_.now()](db::ControlWriter& writer) -> Result<void> {
+    PARLEY_TRY(account_rows::set_password_hash(id, hash, writer));
+    PARLEY_TRY(account_rows::end_links(id, now, writer));
+    return end_sessions(writer, id, now, session->id);
+  };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  sessions_.forget_account(id);
   co_return Result<void>();
 }
 
-Async<> AccountStore::disable(AccountId id) {
-  auto work = [id, now = clock_.now()](db::ControlWriter& writer) {
-    return writer.run(
-        "UPDATE accounts SET disabled_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE disabled_at END "
-        "WHERE id = $1"_sql,
-        id, now);
+Async<> AccountStore::disable(LocalOperator, AccountId id) {
+  auto work = [id, now = clock_.now()](db::ControlWriter& writer) -> Result<void> {
+    const auto account = PARLEY_TRY(account_rows::find(id, writer));
+    if (!account) return fail(Code::not_found, "there is no such account");
+    if (account->disabled_at) return {};
+    for (const auto& each : PARLEY_TRY(by_tenant::list_memberships(id, writer))) {
+      // For an organisation, disabled is as good as removed.
+      PARLEY_TRY(check_member_change(
+          {.actor = Role::administrator,
+           .from = each.role,
+           .to = {},
+           .last_administrator = PARLEY_TRY(by_tenant::count_other_administrators(each.tenant, id, writer)) == 0}));
+      PARLEY_TRY(by_tenant::revoke_invitations_by(each.tenant, id, now, writer));
+    }
+    PARLEY_TRY(writer.run("UPDATE accounts SET disabled_at = $2 WHERE id = $1"_sql, id, now));
+    PARLEY_TRY(account_rows::end_links(id, now, writer));
+    return end_sessions(writer, id, now);
   };
-  const auto changed = PARLEY_CO_TRY(co_await control_.write(std::move(work)));
-  if (changed == 0) co_return fail(Code::not_found, "there is no such account");
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  sessions_.forget_account(id);
   co_return Result<void>();
 }
 
-Async<Account> AccountStore::load(AccountId id) {
-  auto work = [id](db::ControlReader& reader) {
-    return reader.find("SELECT id, email, password_hash, created_at, disabled_at FROM accounts WHERE id = $1"_sql,
-                       account_from, id);
-  };
-  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
-  if (!found) co_return fail(Code::not_found, "there is no such account");
-  co_return std::move(found->account);
-}
-
-Async<std::optional<Account>> AccountStore::find_by_email(std::string email) {
-  const auto folded = PARLEY_CO_TRY(parse_email(email));
-  auto work = [&folded](db::ControlReader& reader) { return find_stored(folded, reader); };
-  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
-  if (!found) co_return std::optional<Account>();
-  co_return std::optional(std::move(found->account));
-}
-
-Async<> AccountStore::set_role(AccountId id, TenantId tenant, Role role) {
-  auto work = [=](db::ControlWriter& writer) -> Result<void> {
-    if (!PARLEY_TRY(by_tenant::find_tenant(tenant, writer))) return fail(Code::not_found, "there is no such tenant");
-    if (role != Role::administrator) PARLEY_TRY(keep_an_administrator(tenant, id, writer));
-    return by_tenant::put_member(tenant, id, role, writer);
-  };
-  co_return co_await control_.write(std::move(work));
-}
-
-Async<> AccountStore::remove_member(AccountId id, TenantId tenant) {
-  auto work = [=](db::ControlWriter& writer) -> Result<void> {
-    PARLEY_TRY(keep_an_administrator(tenant, id, writer));
-    if (PARLEY_TRY(by_tenant::remove_member(tenant, id, writer)) == 0)
-      return fail(Code::not_found, "there is no such member");
+Async<> AccountStore::enable(LocalOperator, AccountId id) {
+  auto work = [id](db::ControlWriter& writer) -> Result<void> {
+    if (PARLEY_TRY(writer.run("UPDATE accounts SET disabled_at = NULL WHERE id = $1"_sql, id)) == 0)
+      return fail(Code::not_found, "there is no such account");
     return {};
   };
   co_return co_await control_.write(std::move(work));
 }
 
-Async<std::vector<Membership>> AccountStore::memberships_of(AccountId id) {
-  auto work = [id](db::ControlReader& reader) {
-    return reader.all(
-        "SELECT tenant_id, role FROM memberships WHERE account_id = $1 ORDER BY tenant_id"_sql,
-        [id](const db::Row& row) {
-          return Membership{
-              .account = id, .tenant = row.id<TenantId>(0), .role = parse_role(row.text(1)).value_or(Role::viewer)};
-        },
-        id);
-  };
+Async<Account> AccountStore::load(AccountId id) {
+  auto work = [id](db::ControlReader& reader) { return account_rows::find(id, reader); };
+  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  if (!found) co_return fail(Code::not_found, "there is no such account");
+  co_return std::move(*found);
+}
+
+Async<std::optional<Account>> AccountStore::find_by_email(std::string email) {
+  const auto folded = PARLEY_CO_TRY(parse_email(email));
+  auto work = [&folded](db::ControlReader& reader) { return account_rows::find_by_email(folded, reader); };
   co_return co_await control_.read(std::move(work));
 }
 
-Async<std::vector<Membership>> AccountStore::members_of(TenantId tenant) {
-  auto work = [tenant](db::ControlReader& reader) { return by_tenant::list_members(tenant, reader); };
+Async<std::vector<Account>> AccountStore::list(LocalOperator) {
+  auto work = [](db::ControlReader& reader) { return account_rows::list(reader); };
   co_return co_await control_.read(std::move(work));
 }
 

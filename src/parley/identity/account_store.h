@@ -10,8 +10,11 @@
 #include "parley/base/uuid.h"
 #include "parley/crypto/random.h"
 #include "parley/db/session.h"
+#include "parley/evidence/proofs.h"
 #include "parley/identity/password_hasher.h"
 #include "parley/identity/role.h"
+#include "parley/identity/session_store.h"
+#include "parley/identity/sign_in.h"
 #include "parley/net/async.h"
 
 namespace parley::identity {
@@ -20,6 +23,7 @@ struct Account {
   AccountId id;
   std::string email;  ///< in the spelling of `parse_email`
   Timestamp created_at;
+  std::optional<Timestamp> confirmed_at;  ///< somebody read a letter at the address
   std::optional<Timestamp> disabled_at;
 };
 
@@ -45,10 +49,13 @@ Result<std::string> parse_email(std::string_view text);
 /// count as easily guessed. Takes milliseconds: for a worker.
 Result<void> check_password_strength(const Secret& password, std::string_view email);
 
-/// People who log in. Rows live in the control database: a person may belong to several tenants.
+/// People who sign in. Rows live in the control database: a person may belong to several tenants.
+///
+/// Safe from any thread; must outlive the operations it started. No operation writes the trail: its caller does,
+/// before, on the trails of the organisations that `Members::list_of` names.
 class AccountStore {
  public:
-  AccountStore(db::ControlSession control, PasswordHasher& hasher, const Clock& clock,
+  AccountStore(db::ControlSession control, PasswordHasher& hasher, SessionStore& sessions, const Clock& clock,
                crypto::Random& random = crypto::system_random());
 
   /// A token that makes the first administrator, once, within `setup_token_lifetime`. Making one ends those made
@@ -68,26 +75,33 @@ class AccountStore {
 
   /// `conflict` if the address has an account.
   Async<Account> create(std::string email, Secret password);
+  /// One that no password opens until one is chosen by a link (`AccountLinks`); a sign-in takes as long as with
+  /// another.
+  Async<Account> create_without_password(std::string email);
 
-  /// Who this is, or `unauthenticated`: alike, in words and in work, for an unknown address, a wrong password and a
-  /// disabled account.
-  Async<Account> verify_password(std::string email, Secret password);
+  /// That this is who they say, or `unauthenticated`: alike, in words and in work, for an unknown address, a wrong
+  /// password and a disabled account.
+  Async<ProvenAccount> verify_password(std::string email, Secret password);
 
-  Async<> set_password(AccountId id, Secret password);
-  Async<> disable(AccountId id);
+  /// `unauthenticated` if the old one is wrong, `invalid_argument` if the new one is weak. Ends the account's other
+  /// sessions and the links to choose a password.
+  Async<> change_password(FullSession session, Secret old_password, Secret new_password);
+
+  /// For the operator: ends all sessions, links and invitations of the account, which opens nothing until it is
+  /// enabled. `conflict` for the last administrator of an organisation. Twice is no error.
+  Async<> disable(LocalOperator by, AccountId id);
+  /// What disabling ended stays ended.
+  Async<> enable(LocalOperator by, AccountId id);
+
   Async<Account> load(AccountId id);
   Async<std::optional<Account>> find_by_email(std::string email);
-
-  Async<> set_role(AccountId id, TenantId tenant, Role role);
-  Async<> remove_member(AccountId id, TenantId tenant);
-  Async<std::vector<Membership>> memberships_of(AccountId id);
-  Async<std::vector<Membership>> members_of(TenantId tenant);
+  /// All accounts by address, for the operator. Never behind HTTP.
+  Async<std::vector<Account>> list(LocalOperator by);
 
  private:
-  Async<std::string> hash_checked(std::string email, Secret password);
-
   db::ControlSession control_;
   PasswordHasher& hasher_;
+  SessionStore& sessions_;
   const Clock& clock_;
   crypto::Random& random_;
 };

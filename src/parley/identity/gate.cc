@@ -114,7 +114,7 @@ Rule Gate::decide(const ActionInfo& action, const Principal& who, const std::opt
   if (who.kind == PrincipalKind::secret_key && sender.kind != Sender::Kind::program)
     return deny(Code::permission_denied, "a secret key must not be used in a browser; revoke it",
                 "secret_key_in_browser");
-  if (who.assurance == Assurance::must_enrol && action.enrolling != ActionInfo::Enrolling::may)
+  if (who.shown == Shown::must_enrol && action.enrolling != ActionInfo::Enrolling::may)
     return deny(Code::permission_denied, "set up a second factor first", "second_factor_needed");
   switch (action.on) {
     case ActionInfo::On::project: return decide_on_project(action, who, project, sender);

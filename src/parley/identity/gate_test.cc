@@ -179,7 +179,7 @@ TEST(Gate, an_account_is_changed_by_its_person_alone) {
 
 TEST(Gate, who_must_set_up_a_second_factor_can_do_that_and_nothing_else) {
   Principal half = member(tenant_a, ScopeSet::all());
-  half.assurance = Assurance::must_enrol;
+  half.shown = Shown::must_enrol;
   EXPECT_EQ(rule_without_project<ChangeMyself>(half, own_page).view(), "own_account");
   EXPECT_EQ(rule_without_project<ManageThings>(half, own_page).view(), "second_factor_needed");
   EXPECT_EQ(code_of<ReadThing>(half, private_project, own_page), Code::permission_denied);

@@ -20,12 +20,12 @@ class TenantDoor {
 
   template <Action A>
   db::TenantSession open(const Authorized<A>& permit) {
-    return store_.tenant(permit.project().tenant);
+    return store_.tenant(permit.tenant());
   }
 
   template <Action A>
   Async<std::shared_ptr<const crypto::SealKey>> key(const Authorized<A>& permit) {
-    return load_key(permit.project().tenant);
+    return load_key(permit.tenant());
   }
 
   /// Drops a tenant's key from memory; called when the tenant is being removed.

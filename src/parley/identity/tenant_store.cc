@@ -70,7 +70,8 @@ Tenant tenant_from(const db::Row& row) {
           .state = state == "active"     ? TenantState::active
                    : state == "creating" ? TenantState::creating
                                          : TenantState::removing,
-          .created_at = row.time(3)};
+          .created_at = row.time(3),
+          .requires_second_factor = row.boolean(4)};
 }
 
 }  // namespace
@@ -165,15 +166,19 @@ Async<Tenant> TenantStore::load(TenantId id) {
 
 Async<std::optional<Tenant>> TenantStore::find_by_name(std::string name) {
   auto work = [&name](db::ControlReader& reader) {
-    return reader.find("SELECT id, name, state, created_at FROM tenants WHERE name = $1 AND state = 'active'"_sql,
-                       tenant_from, name);
+    return reader.find(
+        "SELECT id, name, state, created_at, requires_second_factor FROM tenants "
+        "WHERE name = $1 AND state = 'active'"_sql,
+        tenant_from, name);
   };
   co_return co_await store_.control().read(std::move(work));
 }
 
 Async<std::vector<Tenant>> TenantStore::list() {
   auto work = [](db::ControlReader& reader) {
-    return reader.all("SELECT id, name, state, created_at FROM tenants ORDER BY created_at, id"_sql, tenant_from);
+    return reader.all(
+        "SELECT id, name, state, created_at, requires_second_factor FROM tenants ORDER BY created_at, id"_sql,
+        tenant_from);
   };
   co_return co_await store_.control().read(std::move(work));
 }

@@ -24,6 +24,7 @@ struct Tenant {
   std::string name;
   TenantState state = TenantState::creating;
   Timestamp created_at;
+  bool requires_second_factor = false;  ///< changed by `Members::set_second_factor_rule`
 };
 
 inline constexpr std::size_t tenant_name_bytes_max = 100;

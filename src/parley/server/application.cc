@@ -4,11 +4,15 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
 #include "parley/api/pipeline.h"
+#include "parley/kv/redis_store.h"
 #include "parley/log/log.h"
+#include "parley/notify/console_mailer.h"
+#include "parley/notify/smtp_mailer.h"
 
 namespace parley::server {
 
@@ -43,14 +47,17 @@ class Application::Housekeeping {
       if (second % 60 == 0) {
         report_sealed(at_.sealer->sweep());
         report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+        report(at_.wait(at_.sessions->flush_last_seen()), "last_seen_flush_failed");
         report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
       }
+      if (second % 3600 == 0) report(at_.wait(at_.sessions->sweep()), "session_sweep_failed");
     }
   }
 
   void finish() {
     report(at_.wait(at_.trail_batch->close()), "trail_flush_failed");
     report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
+    report(at_.wait(at_.sessions->flush_last_seen()), "last_seen_flush_failed");
     report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
     // After the last record.
     report_sealed(at_.sealer->finish());
@@ -89,12 +96,33 @@ std::size_t connections_that_fit() {
   return std::min(http::ServerOptions().connections_max, allowed > 2 * reserved ? allowed - reserved : allowed / 2);
 }
 
-std::uint64_t random_word(crypto::Random& random) {
-  std::array<std::uint8_t, 8> bytes{};
-  random.fill(bytes);
-  std::uint64_t word = 0;
-  for (const auto byte : bytes) word = word << 8 | byte;
-  return word;
+/// What subjects of limits are hashed with. Nodes that share counts share it; one that counts alone draws its own, so
+/// that it changes with each start.
+admission::HashKey count_key(Installation& at) {
+  std::array<std::uint8_t, 16> bytes{};
+  if (at.config().redis) {
+    const auto shared = at.folder().keyring().derive("admission counts");
+    std::memcpy(bytes.data(), shared.secret().reveal().data(), bytes.size());
+  } else {
+    at.random.fill(bytes);
+  }
+  admission::HashKey key;
+  for (std::size_t i = 0; i < 8; ++i) {
+    key.first = key.first << 8 | bytes[i];
+    key.second = key.second << 8 | bytes[8 + i];
+  }
+  return key;
+}
+
+std::unique_ptr<kv::Store> open_counters(const Config& config) {
+  if (!config.redis) return nullptr;
+  return std::make_unique<kv::RedisStore>(
+      kv::RedisOptions{.address = config.redis->address, .prefix = config.redis->prefix});
+}
+
+std::unique_ptr<notify::Mailer> open_mailer(Installation& at) {
+  if (at.config().mail) return std::make_unique<notify::SmtpMailer>(*at.config().mail, at.clock, at.random);
+  return std::make_unique<notify::ConsoleMailer>();
 }
 
 }  // namespace
@@ -104,7 +132,11 @@ Application::Application(Installation& at, const ApplicationOptions& options)
       outlet_(options.tls_cert.empty() ? api::Outlet::Transport::plain : api::Outlet::Transport::tls),
       web_(api::embedded_pages()),
       readiness_(std::make_unique<Readiness>()),
-      admission_(at.config().limits, at.clock, random_word(at.random)),
+      mailer_(open_mailer(at)),
+      letters_(*mailer_, letter_threads_, at.config().own_address.origin(),
+               at.config().mail ? MailedLetters::Reach::mailboxes : MailedLetters::Reach::console),
+      counters_(open_counters(at.config())),
+      admission_(at.config().limits, at.clock, count_key(at), counters_.get(), at.config().proxies),
       services_{.clock = at.clock,
                 .random = at.random,
                 .outlet = outlet_,
@@ -116,6 +148,14 @@ Application::Application(Installation& at, const ApplicationOptions& options)
                 .keys = *at.keys,
                 .visitor_tokens = *at.visitor_tokens,
                 .set_up = *at.set_up,
+                .people = {.tenants = *at.tenants,
+                           .accounts = *at.accounts,
+                           .links = *at.account_links,
+                           .sessions = *at.sessions,
+                           .factors = *at.second_factors,
+                           .members = *at.members,
+                           .invitations = *at.invitations,
+                           .letters = letters_},
                 .trail = *at.recorder,
                 .library = *at.library,
                 .turns = *at.turns,

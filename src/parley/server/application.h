@@ -10,7 +10,9 @@
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/http/server.h"
+#include "parley/kv/store.h"
 #include "parley/server/installation.h"
+#include "parley/server/letters.h"
 
 namespace parley::server {
 
@@ -43,6 +45,10 @@ class Application {
   api::Outlet outlet_;
   api::WebFiles web_;
   std::unique_ptr<Readiness> readiness_;
+  net::Workers letter_threads_{1};  ///< coroutines that wait for the mailer
+  std::unique_ptr<notify::Mailer> mailer_;
+  MailedLetters letters_;
+  std::unique_ptr<kv::Store> counters_;  ///< shared with other nodes; null: this node counts alone
   admission::Admission admission_;
   api::Services services_;
   std::unique_ptr<Housekeeping> housekeeping_;

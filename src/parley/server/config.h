@@ -5,11 +5,16 @@
 #include <optional>
 #include <string>
 
-#include "parley/admission/admission.h"
+#include "parley/admission/budgets.h"
+#include "parley/admission/forwarded.h"
+#include "parley/admission/limits.h"
+#include "parley/admission/slots.h"
 #include "parley/base/result.h"
 #include "parley/base/secret.h"
 #include "parley/http/server.h"
 #include "parley/identity/sender.h"
+#include "parley/kv/redis_link.h"
+#include "parley/notify/smtp_mailer.h"
 
 namespace parley::server {
 
@@ -22,6 +27,19 @@ struct Config {
   std::chrono::seconds stop_grace{30};  ///< how long running answers may take to finish when stopping
 
   admission::Limits limits;
+  admission::SlotLimits slots;      ///< `[admission]`
+  admission::BudgetLimits budgets;  ///< `[admission]`
+  admission::Proxies proxies;       ///< believes nobody unless told to
+
+  /// Counters that several nodes share, if named by `[redis] url`; this node's memory otherwise.
+  struct Redis {
+    kv::RedisAddress address;
+    std::string prefix = "parley";
+  };
+  std::optional<Redis> redis;
+
+  /// How mail is sent, if `[mail]` names a server; printed on the console otherwise.
+  std::optional<notify::SmtpOptions> mail;
 
   /// PostgreSQL, if named by `[database] url`; SQLite files in the folder otherwise.
   std::optional<Secret> database_url;

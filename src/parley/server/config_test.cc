@@ -3,10 +3,14 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace parley::server {
 namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 class ConfigTest : public testing::Test {
  protected:
@@ -24,7 +28,7 @@ TEST_F(ConfigTest, is_complete_without_a_file) {
   const auto config = load_config(file_.string() + ".absent");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->listen, "127.0.0.1:8080");
-  EXPECT_EQ(config->limits.chat_per_visitor, (admission::Rate{15, std::chrono::minutes(1)}));
+  EXPECT_EQ(config->limits.of("chat_per_visitor"), (admission::Rate{15, std::chrono::minutes(1)}));
 }
 
 TEST_F(ConfigTest, reads_what_it_documents) {
@@ -34,8 +38,8 @@ TEST_F(ConfigTest, reads_what_it_documents) {
   ASSERT_TRUE(config) << describe_for_operator(config.error());
   EXPECT_EQ(config->listen, "[::1]:9000");
   EXPECT_EQ(config->threads, 3U);
-  EXPECT_EQ(config->limits.chat_per_visitor, (admission::Rate{3, std::chrono::seconds(1)}));
-  EXPECT_EQ(config->limits.chat_per_secret_key, (admission::Rate{600, std::chrono::minutes(1)}));
+  EXPECT_EQ(config->limits.of("chat_per_visitor"), (admission::Rate{3, std::chrono::seconds(1)}));
+  EXPECT_EQ(config->limits.of("chat_per_secret_key"), (admission::Rate{600, std::chrono::minutes(1)}));
 }
 
 TEST_F(ConfigTest, an_unknown_or_wrong_entry_names_its_line) {
@@ -47,6 +51,109 @@ TEST_F(ConfigTest, an_unknown_or_wrong_entry_names_its_line) {
     EXPECT_EQ(config.error().code(), Code::invalid_argument);
     EXPECT_NE(config.error().operator_detail().find("line "), std::string::npos) << text;
   }
+}
+
+TEST_F(ConfigTest, every_limit_can_be_set_and_none_can_be_switched_off) {
+  for (const auto& limit : admission::all_limits()) {
+    const auto config = load(fmt::format("[limits]\n{} = \"7/h\"\n", limit.name.view()));
+    ASSERT_TRUE(config) << describe_for_operator(config.error());
+    for (std::size_t i = 0; i < admission::limits_count; ++i) {
+      const auto& line = admission::all_limits()[i];
+      EXPECT_EQ(config->limits[i], line.name.view() == limit.name.view() ? (kv::Rate{7, 1h}) : line.rate);
+    }
+    EXPECT_FALSE(load(fmt::format("[limits]\n{} = \"0/min\"\n", limit.name.view())));
+    EXPECT_FALSE(load(fmt::format("[limits]\n{} = \"off\"\n", limit.name.view())));
+  }
+}
+
+TEST_F(ConfigTest, places_for_chats_and_budgets_are_complete_without_a_section) {
+  const auto config = load("");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->slots.running_max, 64U);
+  for (const auto payer : admission::all_payers)
+    for (const auto period : admission::all_periods) EXPECT_GT(config->budgets.of(payer, period), 0);
+  const auto set = load(
+      "[admission]\nchats_at_once = 8\nchats_at_once_per_organisation = 6\nchats_waiting = 9\nchat_wait = \"3s\"\n"
+      "budget_per_key_per_day = \"1.50\"\n");
+  ASSERT_TRUE(set) << describe_for_operator(set.error());
+  EXPECT_EQ(set->slots.running_max, 8U);
+  EXPECT_EQ(set->slots.running_per_organisation_max, 6U);
+  EXPECT_EQ(set->slots.waiting_max, 9U);
+  EXPECT_EQ(set->slots.wait_max, 3s);
+  EXPECT_EQ(set->budgets.of(admission::Payer::key, admission::Period::day), 1'500'000);
+  EXPECT_EQ(set->budgets.of(admission::Payer::key, admission::Period::month),
+            admission::BudgetLimits().of(admission::Payer::key, admission::Period::month));
+  EXPECT_EQ(load("[admission]\nchats_at_once = 8\n")->slots.running_per_organisation_max, 6U);
+  for (const auto* bad : {"chats_at_once = 0", "chats_at_once = \"8\"", "chat_wait = \"2m\"", "chat_wait = \"off\"",
+                          "budget_per_key_per_day = \"0\"", "budget_per_key_per_day = 5", "budget_per_key = \"5\""})
+    EXPECT_FALSE(load(fmt::format("[admission]\n{}\n", bad))) << bad;
+}
+
+TEST_F(ConfigTest, nobody_is_a_trusted_proxy_unless_named) {
+  EXPECT_TRUE(load("")->proxies.trusted.empty());
+  const auto config = load("[proxies]\ntrusted = [\"10.0.0.0/8\", \"2001:db8::1\"]\nheader = \"forwarded\"\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  EXPECT_EQ(config->proxies.trusted.size(), 2U);
+  EXPECT_EQ(config->proxies.header, admission::ForwardedHeader::forwarded);
+  for (const auto* bad : {"trusted = \"10.0.0.0/8\"", "trusted = [\"10.0.0.1/8\"]", "trusted = [\"0.0.0.0/0\"]",
+                          "trusted = [\"proxy\"]", "trusted = [7]", "header = \"x-real-ip\"", "trust = []"})
+    EXPECT_FALSE(load(fmt::format("[proxies]\n{}\n", bad))) << bad;
+}
+
+TEST_F(ConfigTest, counters_are_shared_only_if_a_server_is_named) {
+  EXPECT_FALSE(load("")->redis);
+  ::setenv("PARLEY_CONFIG_TEST_WORD", "of-this-test", 1);
+  const auto config = load(
+      "[redis]\nurl = \"redis://10.0.0.5:6380/2\"\nuser = \"parley\"\npassword = \"env:PARLEY_CONFIG_TEST_WORD\"\n"
+      "prefix = \"docs\"\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  EXPECT_EQ(config->redis->address.host, "10.0.0.5");
+  EXPECT_EQ(config->redis->address.port, 6380);
+  EXPECT_EQ(config->redis->address.database, 2);
+  EXPECT_EQ(config->redis->address.password.reveal(), "of-this-test");
+  EXPECT_EQ(config->redis->prefix, "docs");
+  for (const auto* bad : {"prefix = \"docs\"", "url = \"redis://u:p@host\"", "url = \"host\"",
+                          "url = \"redis://host\"\npassword = \"plain\"", "url = \"redis://host\"\nprefix = \"a b\""})
+    EXPECT_FALSE(load(fmt::format("[redis]\n{}\n", bad))) << bad;
+}
+
+TEST_F(ConfigTest, mail_needs_a_server_a_sender_and_tls_for_a_password) {
+  EXPECT_FALSE(load("")->mail);
+  ::setenv("PARLEY_CONFIG_TEST_WORD", "of-this-test", 1);
+  const auto config = load(
+      "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"parley@example.com\"\nuser = \"parley\"\n"
+      "password = \"env:PARLEY_CONFIG_TEST_WORD\"\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  EXPECT_EQ(config->mail->server.host, "mail.example");
+  EXPECT_EQ(config->mail->server.port, 587);
+  EXPECT_EQ(config->mail->from.text(), "parley@example.com");
+  EXPECT_TRUE(load("[mail]\nurl = \"smtp://127.0.0.1:25\"\nfrom = \"parley@example.com\"\ntls = \"none\"\n"));
+  const std::string good = "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"parley@example.com\"\n";
+  for (const std::string& bad : {"[mail]\nfrom = \"parley@example.com\"\n"s, "[mail]\nurl = \"smtp://mail.example\"\n"s,
+                                "[mail]\nurl = \"mail.example\"\nfrom = \"parley@example.com\"\n"s,
+                                "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"Parley <parley@example.com>\"\n"s,
+                                good + "user = \"parley\"\n", good + "password = \"plain\"\n",
+                                good + "tls = \"none\"\n", good + "tls = \"maybe\"\n", good + "host = \"x\"\n",
+                                "[mail]\nurl = \"smtp://127.0.0.1\"\nfrom = \"a@b\"\ntls = \"none\"\nuser = \"u\"\n"
+                                "password = \"env:PARLEY_CONFIG_TEST_WORD\"\n"s})
+    EXPECT_FALSE(load(bad)) << bad;
+}
+
+/// docs/configuration.md says every limit with the default that is compiled in.
+TEST_F(ConfigTest, the_documented_limits_are_the_compiled_ones) {
+  std::ifstream page("docs/configuration.md");
+  if (!page) GTEST_SKIP() << "docs/configuration.md is not below the working directory";
+  const std::string text((std::istreambuf_iterator<char>(page)), std::istreambuf_iterator<char>());
+  for (const auto& limit : admission::all_limits()) {
+    const auto line = fmt::format("| `{}` | `\"{}\"` |", limit.name.view(), kv::to_string(limit.rate));
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
+  for (const auto payer : admission::all_payers)
+    for (const auto period : admission::all_periods) {
+      const auto line = fmt::format("| `{}` | `\"{}\"` |", admission::budget_name(payer, period).view(),
+                                    admission::BudgetLimits().of(payer, period) / admission::BudgetLimits::unit);
+      EXPECT_NE(text.find(line), std::string::npos) << line;
+    }
 }
 
 TEST_F(ConfigTest, a_secret_written_into_the_file_is_refused) {

@@ -59,13 +59,24 @@ bool readable(const Page& page, const Names& held) {
          });
 }
 
-class GroupsTest : public testing::Test {
+class GroupsTest : public testing::TestWithParam<db::Engine> {
  protected:
   void SetUp() override {
-    auto opened = Installation::open(folder_.path() / "data", Absent::create);
+    const auto data = folder_.path() / "data";
+    if (!db::TestStore::available(GetParam())) GTEST_SKIP() << db::TestStore::why_not;
+    if (GetParam() == db::Engine::postgres) {
+      // Empties the database and keeps others out of it; the installation then opens it by itself.
+      auto database = db::TestStore::open(GetParam(), db::compiled_migrations());
+      ASSERT_TRUE(database) << describe_for_operator(database.error());
+      database_ = *std::move(database);
+      database_->close();
+      fs::create_directories(data);
+      std::ofstream(data / "parley.toml") << "[database]\nurl = \"env:PARLEY_TEST_POSTGRES\"\n";
+    }
+    auto opened = Installation::open(data, Absent::create);
     ASSERT_TRUE(opened) << describe_for_operator(opened.error());
     at_ = *std::move(opened);
-    admission_.emplace(admission::Limits{}, at_->clock, 1);
+    admission_.emplace(admission::Limits{}, at_->clock, admission::HashKey{});
     tenant_ = at_->wait(at_->tenants->create("acme"))->id;
   }
 
@@ -107,14 +118,25 @@ class GroupsTest : public testing::Test {
                                                    .vouched_by = {},
                                                    .groups = groups,
                                                    .expires_at = {}});
+    auto entered = at_->wait(enter("Bearer " + minted.token, project));
+    if (!entered) throw std::runtime_error(describe_for_operator(entered.error()));
+    return *std::move(entered);
+  }
+  Async<Authorized<api::SearchProject>> enter(std::string header, ProjectRef project) {
     const Sender own{.kind = Sender::Kind::own_page, .origin = {}};
-    const std::string header = "Bearer " + minted.token;
-    const auto caller = at_->wait(at_->authenticator->authenticate({.authorization = header, .sender = own}));
-    EXPECT_TRUE(caller);
-    const auto from = admission_->admit_address(boost::asio::ip::make_address("127.0.0.1"));
-    const auto admitted = admission_->admit(*from, *caller, Cost::read);
-    EXPECT_TRUE(admitted);
-    return identity::Gate::authorize<api::SearchProject>(*admitted, project, own).value();
+    const auto client = boost::asio::ip::make_address("127.0.0.1");
+    const auto from = admission_->admit_address(client);
+    if (!from) co_return fail(from.error().error());
+    auto asking = at_->authenticator->authenticate(
+        {.authorization = header, .session = {}, .use = {}, .sender = own, .client = client});
+    auto caller = co_await std::move(asking);
+    if (!caller) co_return fail(std::move(caller.error().error));
+    auto admitting = admission_->admit(*from, *std::move(caller), admission::Work::search);
+    const auto admitted = co_await std::move(admitting);
+    if (!admitted) co_return fail(admitted.error().error());
+    auto permit = identity::Gate::authorize<api::SearchProject>(*admitted, project, own);
+    if (!permit) co_return fail(std::move(permit.error().error));
+    co_return *std::move(permit);
   }
 
   /// Everything that a caller is told, as text; scores to the last bit.
@@ -140,13 +162,14 @@ class GroupsTest : public testing::Test {
     return identity::Gate::authorize<A>(at_->local_operator(::geteuid()), project);
   }
 
+  std::unique_ptr<db::TestStore> database_;
   db::TemporaryFolder folder_;
   std::unique_ptr<Installation> at_;
   std::optional<admission::Admission> admission_;
   TenantId tenant_;
 };
 
-TEST_F(GroupsTest, answers_are_those_of_a_project_from_which_the_rest_was_left_out) {
+TEST_P(GroupsTest, answers_are_those_of_a_project_from_which_the_rest_was_left_out) {
   const auto all = pages();
   const auto project = make_project("everything");
   const auto root = write("everything", all);
@@ -193,7 +216,7 @@ TEST_F(GroupsTest, answers_are_those_of_a_project_from_which_the_rest_was_left_o
   EXPECT_GT(compared, 800U);
 }
 
-TEST_F(GroupsTest, the_operator_reads_everything) {
+TEST_P(GroupsTest, the_operator_reads_everything) {
   const auto all = pages();
   const auto project = make_project("everything");
   ingest(project, write("everything", all));
@@ -202,7 +225,7 @@ TEST_F(GroupsTest, the_operator_reads_everything) {
     EXPECT_NE(told(permit, word_of(i, 1)).find(all[i].path), std::string::npos) << i;
 }
 
-TEST_F(GroupsTest, changing_who_may_read_a_source_holds_when_the_change_is_done) {
+TEST_P(GroupsTest, changing_who_may_read_a_source_holds_when_the_change_is_done) {
   const auto project = make_project("docs");
   const auto root = write("docs", {{"page-1.md", "Wombats", "Wombats dig burrows.", {}}});
   ingest(project, root);
@@ -236,7 +259,7 @@ TEST_F(GroupsTest, changing_who_may_read_a_source_holds_when_the_change_is_done)
   EXPECT_FALSE(finds(project, {}, "wombats"));
 }
 
-TEST_F(GroupsTest, what_a_view_held_is_not_shown_by_it_again_after_a_restart) {
+TEST_P(GroupsTest, what_a_view_held_is_not_shown_by_it_again_after_a_restart) {
   const auto project = make_project("docs");
   const auto root = write("docs", {{"page-1.md", "Wombats", "Wombats dig burrows.", {"zoo"}}});
   ingest(project, root);
@@ -246,14 +269,14 @@ TEST_F(GroupsTest, what_a_view_held_is_not_shown_by_it_again_after_a_restart) {
   auto opened = Installation::open(folder_.path() / "data", Absent::refuse);
   ASSERT_TRUE(opened);
   at_ = *std::move(opened);
-  admission_.emplace(admission::Limits{}, at_->clock, 1);
+  admission_.emplace(admission::Limits{}, at_->clock, admission::HashKey{});
   EXPECT_TRUE(finds(project, {"zoo"}, "wombats"));
   ingest(project, root);
   EXPECT_FALSE(finds(project, {"zoo"}, "wombats"));
   EXPECT_TRUE(finds(project, {"vets"}, "wombats"));
 }
 
-TEST_F(GroupsTest, every_level_that_names_groups_is_a_door) {
+TEST_P(GroupsTest, every_level_that_names_groups_is_a_door) {
   const auto project = make_project("docs");
   const auto root = write("docs", {{"inner/page-1.md", "Wombats", "Wombats dig burrows.", {"vets"}},
                                    {"inner/page-2.md", "Quokkas", "Quokkas smile.", {}},
@@ -284,6 +307,11 @@ TEST_F(GroupsTest, every_level_that_names_groups_is_a_door) {
   EXPECT_TRUE(finds(project, {}, "quokkas"));
   EXPECT_FALSE(finds(project, {}, "wombats"));
 }
+
+INSTANTIATE_TEST_SUITE_P(engines, GroupsTest, testing::Values(db::Engine::sqlite, db::Engine::postgres),
+                         [](const auto& tried) {
+                           return std::string(tried.param == db::Engine::sqlite ? "sqlite" : "postgres");
+                         });
 
 }  // namespace
 }  // namespace parley::server

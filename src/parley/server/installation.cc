@@ -62,6 +62,8 @@ Result<void> Installation::wire() {
     projects->forget(tenant);
     door->forget(tenant);
     keys->forget_tenant(tenant);
+    sessions->forget_tenant(tenant);
+    members->forget_tenant(tenant);
   };
   // In the transaction that makes or removes the project: the one is not without the other.
   hooks.within = [this](db::TenantWriter& writer, identity::ProjectChange change, ProjectId project) -> Result<void> {
@@ -82,10 +84,16 @@ Result<void> Installation::wire() {
   door = std::make_unique<identity::TenantDoor>(*store, *tenants);
   keys = std::make_unique<identity::KeyStore>(store->control(), clock, random);
   hasher = std::make_unique<identity::PasswordHasher>(*passwords_);
-  accounts = std::make_unique<identity::AccountStore>(store->control(), *hasher, clock, random);
+  sessions = std::make_unique<identity::SessionStore>(store->control(), clock, random);
+  accounts = std::make_unique<identity::AccountStore>(store->control(), *hasher, *sessions, clock, random);
+  account_links = std::make_unique<identity::AccountLinks>(store->control(), *hasher, *sessions, clock, random);
+  second_factors = std::make_unique<identity::SecondFactors>(
+      store->control(), folder_.keyring().derive("second factors"), *sessions, clock, random);
+  members = std::make_unique<identity::Members>(store->control(), *sessions, clock);
+  invitations = std::make_unique<identity::Invitations>(store->control(), *hasher, *members, clock, random);
   set_up = std::make_unique<identity::SetUp>(*accounts, *tenants);
   visitor_tokens = std::make_unique<identity::VisitorTokens>(folder_.keyring().derive("visitor tokens"), clock, random);
-  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens);
+  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *sessions, *members);
   library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 

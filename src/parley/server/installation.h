@@ -11,10 +11,15 @@
 
 #include "parley/chat/turns.h"
 #include "parley/db/store.h"
+#include "parley/identity/account_links.h"
 #include "parley/identity/account_store.h"
 #include "parley/identity/authenticator.h"
+#include "parley/identity/invitations.h"
 #include "parley/identity/key_store.h"
+#include "parley/identity/members.h"
 #include "parley/identity/project_directory.h"
+#include "parley/identity/second_factors.h"
+#include "parley/identity/session_store.h"
 #include "parley/identity/set_up.h"
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/tenant_store.h"
@@ -87,7 +92,12 @@ class Installation {
   std::unique_ptr<identity::TenantDoor> door;
   std::unique_ptr<identity::KeyStore> keys;
   std::unique_ptr<identity::PasswordHasher> hasher;
+  std::unique_ptr<identity::SessionStore> sessions;
   std::unique_ptr<identity::AccountStore> accounts;
+  std::unique_ptr<identity::AccountLinks> account_links;
+  std::unique_ptr<identity::SecondFactors> second_factors;
+  std::unique_ptr<identity::Members> members;
+  std::unique_ptr<identity::Invitations> invitations;
   std::unique_ptr<identity::SetUp> set_up;
   std::unique_ptr<identity::VisitorTokens> visitor_tokens;
   std::unique_ptr<identity::Authenticator> authenticator;

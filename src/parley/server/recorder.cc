@@ -20,7 +20,18 @@ trail::Entry entry(trail::Kind kind, RequestId request, const Principal& who, Li
 }  // namespace
 
 Async<void> TrailRecorder::refused(RequestId request, Principal who, Literal action, Literal rule) {
+  // Somebody who has signed in and belongs nowhere: there is no trail to put it on.
+  if (!who.tenant) {
+    refusals_.count(rule);
+    co_return Result<void>();
+  }
   const auto record = entry(trail::Kind::refusal, request, who, action, rule, trail::Decision::refused);
+  co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
+}
+
+Async<void> TrailRecorder::write(RequestId request, Principal who, Literal action, Literal rule, trail::Object object) {
+  auto record = entry(trail::Kind::write, request, who, action, rule, trail::Decision::allowed);
+  record.object = std::move(object);
   co_return co_await trail_.append_now(store_.tenant(*who.tenant), record);
 }
 

@@ -15,6 +15,7 @@ class TrailRecorder final : public api::Recorder {
       : store_(store), trail_(trail), batch_(batch), refusals_(refusals) {}
 
   Async<void> refused(RequestId request, Principal who, Literal action, Literal rule) override;
+  Async<void> write(RequestId request, Principal who, Literal action, Literal rule, trail::Object object) override;
   Async<void> note(RequestId request, Principal who, Literal action, Literal rule, trail::Decision decision) override;
   Async<void> set_up(RequestId request, TenantId tenant, AccountId account) override;
   void count_anonymous_refusal(Literal rule) override { refusals_.count(rule); }

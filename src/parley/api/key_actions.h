@@ -1,0 +1,177 @@
+#pragma once
+
+#include <boost/json.hpp>
+
+#include "parley/api/route.h"
+#include "parley/identity/key_record.h"
+#include "parley/identity/key_store.h"
+#include "parley/identity/origin.h"
+#include "parley/identity/visitor_token.h"
+
+// API keys over HTTP: the same as `parley key …`. All on the caller's own organisation; a key that is bound to a
+// project has no say in them.
+
+namespace parley::api {
+
+struct ListKeys {
+  static constexpr ActionInfo info{
+      .name = "key.list",
+      .summary = "The organisation's keys, without their texts",
+      .scope = Scope::keys_manage,
+      .cost = Cost::read,
+      .on = ActionInfo::On::organisation,
+  };
+};
+
+struct CreateKey {
+  static constexpr ActionInfo info{
+      .name = "key.create",
+      .summary = "Make a key; its text is told this once",
+      .scope = Scope::keys_manage,
+      .cost = Cost::read,
+      .on = ActionInfo::On::organisation,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+struct RotateKey {
+  static constexpr ActionInfo info{
+      .name = "key.rotate",
+      .summary = "Make a key's successor; its text is told this once",
+      .scope = Scope::keys_manage,
+      .cost = Cost::read,
+      .on = ActionInfo::On::organisation,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+struct EnableKey {
+  static constexpr ActionInfo info{
+      .name = "key.enable",
+      .summary = "Switch a key on again that was idle",
+      .scope = Scope::keys_manage,
+      .cost = Cost::read,
+      .on = ActionInfo::On::organisation,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+struct RevokeKey {
+  static constexpr ActionInfo info{
+      .name = "key.revoke",
+      .summary = "End a key at once and for good",
+      .scope = Scope::keys_manage,
+      .cost = Cost::read,
+      .on = ActionInfo::On::organisation,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+/// A key as people and programs are told of it: everything but its text and digest.
+boost::json::object to_json(const identity::KeyRecord& key, Timestamp now);
+/// The same with its text.
+boost::json::object to_json(const identity::CreatedKey& created, Timestamp now);
+
+namespace actions {
+
+struct KeysList {
+  using Permission = ListKeys;
+  using Input = NoInput;
+  static constexpr auto input_from = Route::Input::none;
+  static constexpr auto slug_from = Route::Slug::none;
+  static constexpr std::size_t body_bytes_max = 0;
+  static constexpr auto streams = Route::Streams::no;
+  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
+                             Validated<Input> input);
+};
+
+struct KeyCreateInput {
+  std::vector<std::string> scopes, origins, addresses, groups;
+  std::optional<std::string> project_slug, kind, name, expires, exception;
+  std::optional<bool> all_projects, all_groups;
+  static constexpr auto fields() {
+    return std::tuple{
+        field("scopes", &KeyCreateInput::scopes,
+              {.required = Required::yes, .length_max = 50, .count_max = 50, .doc = "What it may be used for"}),
+        field("project_slug", &KeyCreateInput::project_slug, {.length_max = 100, .doc = "The project it is for"}),
+        field("all_projects", &KeyCreateInput::all_projects,
+              {.doc = "true, in place of a project: for the whole organisation"}),
+        field("kind", &KeyCreateInput::kind, {.length_max = 10, .doc = "secret (as without it) or public"}),
+        field("name", &KeyCreateInput::name, {.length_max = identity::key_name_bytes_max, .doc = "To tell it by"}),
+        field("expires", &KeyCreateInput::expires, {.length_max = 20, .doc = "90d (as without it), 12h, 30m"}),
+        field("exception", &KeyCreateInput::exception,
+              {.length_max = identity::key_exception_reason_bytes_max, .doc = "Why it must live for over 90 days"}),
+        field("origins", &KeyCreateInput::origins,
+              {.length_max = 300, .count_max = identity::origins_max, .doc = "Sites a public key is for"}),
+        field("addresses", &KeyCreateInput::addresses,
+              {.length_max = 50, .count_max = identity::key_addresses_max, .doc = "Ranges it may be used from"}),
+        field("groups", &KeyCreateInput::groups,
+              {.length_max = identity::group_name_bytes_max,
+               .count_max = identity::key_groups_max,
+               .doc = "Groups whose documents it reads, besides those without groups"}),
+        field("all_groups", &KeyCreateInput::all_groups, {.doc = "true: it reads every document"}),
+    };
+  }
+};
+
+struct KeysCreate {
+  using Permission = CreateKey;
+  using Input = KeyCreateInput;
+  static constexpr auto input_from = Route::Input::body;
+  static constexpr auto slug_from = Route::Slug::none;
+  // The longest of each field, escaped.
+  static constexpr std::size_t body_bytes_max = 64 * 1024;
+  static constexpr auto streams = Route::Streams::no;
+  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
+                             Validated<Input> input);
+};
+
+struct KeyRotateInput {
+  std::optional<std::string> overlap, exception;
+  static constexpr auto fields() {
+    return std::tuple{
+        field("overlap", &KeyRotateInput::overlap,
+              {.length_max = 20, .doc = "How long the old one goes on working: 24h (as without it), at most 7d"}),
+        field("exception", &KeyRotateInput::exception,
+              {.length_max = identity::key_exception_reason_bytes_max,
+               .doc = "Why the successor must live for over 90 days, too"}),
+    };
+  }
+};
+
+struct KeysRotate {
+  using Permission = RotateKey;
+  using Input = KeyRotateInput;
+  static constexpr auto input_from = Route::Input::body;
+  static constexpr auto slug_from = Route::Slug::none;
+  static constexpr std::size_t body_bytes_max = 8 * 1024;
+  static constexpr auto streams = Route::Streams::no;
+  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
+                             Validated<Input> input);
+};
+
+struct KeysEnable {
+  using Permission = EnableKey;
+  using Input = NoInput;
+  static constexpr auto input_from = Route::Input::none;
+  static constexpr auto slug_from = Route::Slug::none;
+  static constexpr std::size_t body_bytes_max = 0;
+  static constexpr auto streams = Route::Streams::no;
+  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
+                             Validated<Input> input);
+};
+
+struct KeysRevoke {
+  using Permission = RevokeKey;
+  using Input = NoInput;
+  static constexpr auto input_from = Route::Input::none;
+  static constexpr auto slug_from = Route::Slug::none;
+  static constexpr std::size_t body_bytes_max = 0;
+  static constexpr auto streams = Route::Streams::no;
+  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
+                             Validated<Input> input);
+};
+
+}  // namespace actions
+
+}  // namespace parley::api
