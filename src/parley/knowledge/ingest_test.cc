@@ -318,7 +318,7 @@ TEST_P(Ingestion, shows_a_tenant_its_own_documents_only) {
   ASSERT_EQ(sources.size(), 1u);
   const auto crossed = other_session().write_blocking([&](db::TenantWriter& writer) -> Result<void> {
     const auto revision = PARLEY_TRY(take_revision(writer, project_));
-    DocumentChange change{crypto::random_id<DocumentId>(), sources[0].id, {}, {}, 0};
+    DocumentChange change{crypto::random_id<DocumentId>(), sources[0].id, {}, {}, 0, {}};
     change.parsed.document.path = "crossed.md";
     return put_document(writer, project_, change, revision, {});
   });
