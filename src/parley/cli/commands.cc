@@ -837,7 +837,7 @@ Result<int> run(const Shell& shell, const TrailShow& command) {
 }
 
 Result<int> run(const Shell& shell, const AccessReportMake&) {
-  const auto made = PARLEY_TRY(server::make_access_report(shell.at));
+  const auto made = PARLEY_TRY(server::make_access_report(shell.at, shell.at.local_operator(shell.uid)));
   // In each trail that it reports on, by the digest that an approval names.
   auto tenants = PARLEY_TRY(tenants_for(shell, {}));
   for (const auto& tenant : tenants)

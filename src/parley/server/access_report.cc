@@ -39,8 +39,23 @@ json::array to_array(ScopeSet scopes) {
 
 std::int64_t days_of(std::chrono::microseconds time) { return std::chrono::floor<std::chrono::days>(time).count(); }
 
+/// What a key reads besides the documents of no group.
+json::array to_array(const ReadableGroups& groups) {
+  if (groups.extent == ReadableGroups::Extent::all) return {"*"};
+  auto names = groups.names;
+  std::ranges::sort(names);
+  return to_array(names);
+}
+
+/// An id where the project is being made or removed at this moment.
+std::string slug_of(ProjectId id, const std::vector<identity::Project>& projects) {
+  const auto project = std::ranges::find(projects, id, &identity::Project::id);
+  return project == projects.end() ? id.to_string() : project->slug;
+}
+
 struct Work {
   Installation& at;
+  const LocalOperator& by;
   Timestamp now;
   json::array findings = {};
 
@@ -48,21 +63,26 @@ struct Work {
     findings.push_back(json::object{{"organisation", tenant.name}, {"finding", what.view()}, {"of", which}});
   }
 
-  Result<Sections> members(const identity::Tenant& tenant) {
+  Result<Sections> members(const identity::Tenant& tenant, const std::vector<identity::Project>& projects) {
     Sections sections;
-    struct Member {
-      identity::Account account;
-      identity::Role role;
-    };
-    std::vector<Member> members;
-    for (const auto& membership : PARLEY_TRY(at.wait(at.accounts->members_of(tenant.id))))
-      members.push_back({PARLEY_TRY(at.wait(at.accounts->load(membership.account))), membership.role});
-    std::ranges::sort(members, {}, [](const Member& m) { return std::tie(m.account.email, m.account.id); });
-    for (const auto& member : members) {
-      json::object row{{"account", member.account.id.to_string()},
-                       {"email", member.account.email},
+    auto members = PARLEY_TRY(at.wait(at.members->list(identity::Doer::local(by), tenant.id)));
+    // Not left to the store: databases disagree on the order of texts.
+    std::ranges::sort(members, {}, &identity::MemberRow::email);
+    for (auto& [member, email, confirmed, disabled, has_factor] : members) {
+      std::vector<std::pair<std::string, identity::Role>> by_slug;
+      for (const auto& grant : member.grants) by_slug.emplace_back(slug_of(grant.project, projects), grant.role);
+      std::ranges::sort(by_slug);
+      json::array grants;
+      for (const auto& [slug, role] : by_slug)
+        grants.push_back(json::object{{"project", slug}, {"role", identity::name(role)}});
+      json::object row{{"account", member.account.to_string()},
+                       {"email", email},
                        {"role", identity::name(member.role)},
-                       {"disabled", member.account.disabled_at.has_value()}};
+                       {"grants", std::move(grants)},
+                       {"second_factor", has_factor},
+                       {"confirmed", confirmed},
+                       {"disabled", disabled}};
+      if (!has_factor && !disabled) find(tenant, "member without a second factor", email);
       sections.add({row, row});
     }
     return sections;
@@ -74,37 +94,44 @@ struct Work {
     std::erase_if(keys, [&](const auto& key) { return !key.holds_at(now); });
     std::ranges::sort(keys, {}, [](const auto& key) { return std::tie(key.name, key.id); });
     for (const auto& key : keys) {
+      json::array addresses;
+      for (const auto& range : key.addresses) addresses.emplace_back(range.to_string());
       json::object row{{"id", key.id.to_string()},
                        {"name", key.name},
                        {"kind", identity::name(key.kind)},
-                       {"scopes", to_array(key.scopes)}};
-      if (key.project) {
-        const auto project = std::ranges::find(projects, *key.project, &identity::Project::id);
-        row["project"] = project == projects.end() ? key.project->to_string() : project->slug;
-      } else {
-        row["project"] = "*";
-      }
-      row["origins"] = to_array(key.origins);
-      row["expires_at"] = to_rfc3339(key.expires_at);
+                       {"scopes", to_array(key.scopes)},
+                       {"project", key.project ? slug_of(*key.project, projects) : "*"},
+                       {"groups", to_array(key.groups)},
+                       {"origins", to_array(key.origins)},
+                       {"addresses", std::move(addresses)},
+                       {"expires_at", to_rfc3339(key.expires_at)}};
+      if (key.exception)
+        row["exception"] = json::object{{"reason", key.exception->reason}, {"since", to_rfc3339(key.exception->since)}};
       const json::object rights = row;
-      const auto used = key.last_used_at.value_or(key.created_at);
+      const auto state = key.state_at(now);
+      row["state"] = identity::name(state);
       row["created_at"] = to_rfc3339(key.created_at);
       row["age_days"] = days_of(now - key.created_at);
       if (key.last_used_at) row["last_used_at"] = to_rfc3339(*key.last_used_at);
-      row["idle_days"] = days_of(now - used);
+      if (key.enabled_at) row["enabled_at"] = to_rfc3339(*key.enabled_at);
+      row["idle_days"] = days_of(now - key.idle_since());
       const std::string id = key.id.to_string();
-      if (now - used > key_idle_max) find(tenant, "key not used for 30 days", id);
-      if (key.expires_at - key.created_at > identity::key_lifetime_max)
-        find(tenant, "key lives longer than 90 days", id);
+      if (state == identity::KeyState::idle) find(tenant, "key not used for 30 days", id);
+      if (key.exception) find(tenant, "key may live longer than 90 days", id);
+      else if (key.expires_at - key.created_at > identity::key_lifetime_max)
+        find(tenant, "key lives longer than 90 days without a reason", id);
       if (!key.project) find(tenant, "key is good for every project", id);
+      if (key.groups.extent == ReadableGroups::Extent::all) find(tenant, "key reads the documents of every group", id);
       sections.add({std::move(row), rights});
     }
     return sections;
   }
 
   Result<Section> project(const identity::Tenant& tenant, const identity::Project& project) {
-    const auto ref = PARLEY_TRY(at.wait(at.projects->find(project.slug)));
-    const ProjectAccess access = ref ? *ref->access : ProjectAccess();
+    // Past what is remembered of it: what was changed a moment ago is what is approved.
+    const auto ref = PARLEY_TRY(at.wait(at.tenants->find_slug(project.slug)));
+    ProjectAccess access = ref ? *ref->access : ProjectAccess();
+    std::ranges::sort(access.origins);
     const bool is_public = access.visibility == Visibility::public_project;
     const bool server_reads = access.server_reads == ProjectAccess::ServerReads::on;
     const bool biel_compat = access.biel_compat == ProjectAccess::BielCompat::on;
@@ -121,11 +148,12 @@ struct Work {
       std::vector<knowledge::Source> sources;
       std::vector<knowledge::Readership> readerships;
     };
-    const auto documents =
+    auto documents =
         PARLEY_TRY(at.store->tenant(tenant.id).read_blocking([&](db::TenantReader& reader) -> Result<Documents> {
           return Documents{PARLEY_TRY(knowledge::list_sources(reader, project.id)),
                            PARLEY_TRY(knowledge::list_readerships(reader, project.id))};
         }));
+    std::ranges::sort(documents.sources, {}, [](const auto& source) { return std::tie(source.kind, source.name); });
     json::array sources;
     json::array sources_rights;
     for (const auto& source : documents.sources) {
@@ -162,9 +190,11 @@ struct Work {
     auto projects = PARLEY_TRY(at.store->tenant(tenant.id).read_blocking(
         [](db::TenantReader& reader) { return identity::list_projects(reader); }));
     std::ranges::sort(projects, {}, &identity::Project::slug);
-    json::object row{{"id", tenant.id.to_string()}, {"name", tenant.name}};
+    json::object row{{"id", tenant.id.to_string()},
+                     {"name", tenant.name},
+                     {"second_factor_required", tenant.requires_second_factor}};
     json::object rights = row;
-    auto people = PARLEY_TRY(members(tenant));
+    auto people = PARLEY_TRY(members(tenant, projects));
     row["members"] = std::move(people.shown);
     rights["members"] = std::move(people.rights);
     Sections list;
@@ -188,10 +218,10 @@ std::string list_of(const json::value& values, std::string_view none) {
 
 }  // namespace
 
-Result<AccessReport> make_access_report(Installation& at) {
+Result<AccessReport> make_access_report(Installation& at, const LocalOperator& by) {
   // What was used a moment ago must not be called idle.
   PARLEY_TRY(at.wait(at.keys->flush_last_used()));
-  Work work{.at = at, .now = at.clock.now()};
+  Work work{.at = at, .by = by, .now = at.clock.now()};
   auto tenants = PARLEY_TRY(at.wait(at.tenants->list()));
   std::erase_if(tenants, [](const auto& tenant) { return tenant.state != identity::TenantState::active; });
   std::ranges::sort(tenants, {}, &identity::Tenant::name);
@@ -212,10 +242,16 @@ std::string to_text(const AccessReport& made) {
   std::string text = "Access, " + text_of(made.report.at("made_at")) + "\n";
   for (const auto& organisation : made.report.at("organisations").as_array()) {
     const auto& row = organisation.as_object();
-    text += fmt::format("\n{} ({})\n", text_of(row.at("name")), text_of(row.at("id")));
-    for (const auto& member : row.at("members").as_array())
-      text += fmt::format("  member   {}  {}{}\n", text_of(member.at("email")), text_of(member.at("role")),
+    text += fmt::format("\n{} ({}){}\n", text_of(row.at("name")), text_of(row.at("id")),
+                        row.at("second_factor_required").as_bool() ? "  second factor required" : "");
+    for (const auto& member : row.at("members").as_array()) {
+      text += fmt::format("  member   {}  {}{}{}{}\n", text_of(member.at("email")), text_of(member.at("role")),
+                          member.at("second_factor").as_bool() ? "" : "  (no second factor)",
+                          member.at("confirmed").as_bool() ? "" : "  (address not confirmed)",
                           member.at("disabled").as_bool() ? "  (disabled)" : "");
+      for (const auto& grant : member.at("grants").as_array())
+        text += fmt::format("    {} on {}\n", text_of(grant.at("role")), text_of(grant.at("project")));
+    }
     for (const auto& project : row.at("projects").as_array()) {
       text += fmt::format("  project  {}  {}\n", text_of(project.at("slug")), text_of(project.at("visibility")));
       text += fmt::format("    without a credential: {}\n", list_of(project.at("without_a_credential"), "nothing"));
@@ -232,11 +268,18 @@ std::string to_text(const AccessReport& made) {
     }
     for (const auto& key : row.at("keys").as_array()) {
       const auto* used = key.as_object().if_contains("last_used_at");
-      text += fmt::format("  key      {}  {}  {}  on {}  {}  from {}\n    until {}, {} days old, {}\n",
-                          text_of(key.at("id")), text_of(key.at("kind")), text_of(key.at("name")),
-                          text_of(key.at("project")), list_of(key.at("scopes"), "nothing"),
-                          list_of(key.at("origins"), "servers"), text_of(key.at("expires_at")),
-                          key.at("age_days").as_int64(), used ? "last used " + text_of(*used) : "never used");
+      const auto* exception = key.as_object().if_contains("exception");
+      text +=
+          fmt::format("  key      {}  {}  {}  on {}  {}  from {}\n    {}, until {}, {} days old, {}\n",
+                      text_of(key.at("id")), text_of(key.at("kind")), text_of(key.at("name")),
+                      text_of(key.at("project")), list_of(key.at("scopes"), "nothing"),
+                      list_of(key.at("origins"), "servers"), text_of(key.at("state")), text_of(key.at("expires_at")),
+                      key.at("age_days").as_int64(), used ? "last used " + text_of(*used) : "never used");
+      text += fmt::format("    addresses: {}\n    groups: {}\n", list_of(key.at("addresses"), "any"),
+                          list_of(key.at("groups"), "none"));
+      if (exception)
+        text += fmt::format("    lives longer since {}: {}\n", text_of(exception->at("since")),
+                            text_of(exception->at("reason")));
     }
   }
   text += "\nTo look at\n";
