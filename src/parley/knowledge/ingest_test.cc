@@ -72,6 +72,7 @@ db::MigrationSet knowledge_migrations() {
                                         "-- oldest: 0.1.0\n-- @all\nCREATE TABLE projects (\n  {tenant_column}\n"
                                         "  id TEXT NOT NULL,\n  PRIMARY KEY ({tenant}id)\n);\n"));
   set.tenant.push_back(db::migration_of("0002_knowledge.sql", migration_text("migrations/tenant/0002_knowledge.sql")));
+  set.tenant.push_back(db::migration_of("0006_groups.sql", migration_text("migrations/tenant/0006_groups.sql")));
   return set;
 }
 
