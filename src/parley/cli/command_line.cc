@@ -80,7 +80,25 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto c = bind(sub, std::make_shared<Ingest>());
     sub->add_option("--project", c->project, "Slug")->required();
     sub->add_option("--base-url", c->base_url, "Where the documents are published, for links in citations");
+    sub->add_option("--groups", c->groups, "Who may read them, e.g. staff,partners; empty: everybody");
     sub->add_option("PATH", c->paths, "Files and folders")->required();
+  }
+  {
+    auto* source = group("source", "What a project's documents came from");
+    auto* list = source->add_subcommand("list", "List them");
+    auto l = bind(list, std::make_shared<SourceList>());
+    list->add_option("--project", l->project, "Slug")->required();
+    auto* groups = source->add_subcommand("groups", "Change who may read one's documents; holds when it is done");
+    auto g = bind(groups, std::make_shared<SourceGroups>());
+    groups->add_option("--project", g->project, "Slug")->required();
+    groups->add_option("NAME", g->name, "As `source list` prints it")->required();
+    auto* names = groups->add_option("--groups", g->groups, "e.g. staff,partners");
+    auto* everybody = groups->add_flag("--everybody", g->everybody, "Whoever may search the project");
+    names->excludes(everybody);
+    auto* remove = source->add_subcommand("remove", "Remove one with its documents");
+    auto r = bind(remove, std::make_shared<SourceRemove>());
+    remove->add_option("--project", r->project, "Slug")->required();
+    remove->add_option("NAME", r->name, "As `source list` prints it")->required();
   }
   {
     auto* sub = app.add_subcommand("search", "Search a project");
@@ -183,6 +201,8 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     show->add_option("--tenant", s->tenant, "Name or id of the tenant")->required();
     show->add_option("--count", s->count, "How many (default 50)")->check(CLI::Range(1, 10'000));
   }
+  bind(group("access", "Who can do what")->add_subcommand("report", "For looking through and approving"),
+       std::make_shared<AccessReportMake>());
   {
     auto* migrate = group("migrate", "The shape of the store");
     bind(migrate->add_subcommand("status", "Which migrations are applied"), std::make_shared<MigrateStatus>());

@@ -44,7 +44,18 @@ struct ProjectList {
 struct Ingest {
   std::string project;
   std::optional<std::string> base_url;
+  std::optional<std::string> groups;
   std::vector<std::filesystem::path> paths;
+};
+struct SourceList {
+  std::string project;
+};
+struct SourceGroups {
+  std::string project, name, groups;
+  bool everybody = false;
+};
+struct SourceRemove {
+  std::string project, name;
 };
 struct Search {
   std::string project, words;
@@ -113,6 +124,7 @@ struct TrailShow {
   std::string tenant;
   int count = 50;
 };
+struct AccessReportMake {};
 struct MigrateStatus {};
 struct MigrateUp {};
 struct Backup {
@@ -126,10 +138,11 @@ struct Doctor {};
 struct SelftestTenancy {};
 
 using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
-                             ProjectList, Ingest, Search, Ask, Eval, KeyCreate, KeyList, KeyRevoke, KeyEnable,
-                             KeyRotate, UserCreate, UserList, UserDisable, UserEnable, UserResetPassword,
-                             UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify, TrailSeal, TrailExport,
-                             TrailShow, MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+                             ProjectList, Ingest, SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate,
+                             KeyList, KeyRevoke, KeyEnable, KeyRotate, UserCreate, UserList, UserDisable, UserEnable,
+                             UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
+                             TrailSeal, TrailExport, TrailShow, AccessReportMake, MigrateStatus, MigrateUp, Backup,
+                             Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

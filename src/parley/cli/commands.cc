@@ -16,6 +16,7 @@
 #include "parley/identity/gate.h"
 #include "parley/identity/origin.h"
 #include "parley/knowledge/eval.h"
+#include "parley/server/access_report.h"
 #include "parley/text/utf8.h"
 #include "parley/trail/seal.h"
 #include "parley/trail/verify.h"
@@ -84,7 +85,8 @@ Result<ProjectRef> load_project(const Shell& shell, const std::string& slug) {
 }
 
 /// Puts an operator's deed on the tenant's trail, before it is done: what cannot be recorded is not done.
-Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, trail::Object object) {
+Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, trail::Object object,
+                    std::optional<crypto::Digest> reference = {}) {
   return shell.at.wait(
       shell.at.trail->append_now(shell.at.store->tenant(tenant), {.kind = trail::Kind::operation,
                                                                   .actor = trail::Actor::local_user(shell.uid),
@@ -92,7 +94,8 @@ Result<void> record(const Shell& shell, const TenantId& tenant, Literal action, 
                                                                   .object = std::move(object),
                                                                   .decision = trail::Decision::allowed,
                                                                   .rule = "command_line",
-                                                                  .request = {}}));
+                                                                  .request = {},
+                                                                  .reference = reference}));
 }
 
 Result<int> run(const Shell& shell, const TenantCreate& command) {
@@ -233,7 +236,8 @@ Result<int> run(const Shell& shell, const Ingest& command) {
   ProgressBar bar(shell.output);
   const auto report = PARLEY_TRY(shell.at.library->ingest(
       identity::Gate::authorize<knowledge::IngestDocuments>(shell.at.local_operator(shell.uid), project),
-      {.paths = command.paths, .base_url = command.base_url}, [&](const knowledge::IngestProgress& progress) {
+      {.paths = command.paths, .base_url = command.base_url, .groups = command.groups},
+      [&](const knowledge::IngestProgress& progress) {
         bar.show(progress.files_done, progress.files_total);
         return shell.output.cancelled() ? knowledge::GoOn::no : knowledge::GoOn::yes;
       }));
@@ -257,6 +261,48 @@ Result<int> run(const Shell& shell, const Ingest& command) {
               });
   // A file that could not be read is a failure somebody must see, though everything else is in.
   return report.skipped == 0 ? 0 : 1;
+}
+
+Result<int> run(const Shell& shell, const SourceList& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto sources = PARLEY_TRY(shell.at.store->tenant(project.tenant).read_blocking([&](db::TenantReader& reader) {
+    return knowledge::list_sources(reader, project.project);
+  }));
+  json::array rows;
+  std::string text;
+  for (const auto& source : sources) {
+    rows.push_back(json::object{
+        {"kind", source.kind}, {"name", source.name}, {"base_url", source.base_url}, {"groups", source.groups}});
+    text += fmt::format("{:<6} {}  {}\n", source.kind, source.name,
+                        source.groups.empty() ? "everybody" : "groups " + source.groups);
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const SourceGroups& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  if (command.groups.empty() != command.everybody)
+    return fail(Code::invalid_argument, "say --groups a,b or --everybody");
+  PARLEY_TRY(
+      record(shell, project.tenant, knowledge::RestrictSource::info.name, trail::Object("project", project.project)));
+  const bool changed = PARLEY_TRY(shell.at.library->restrict_source(
+      identity::Gate::authorize<knowledge::RestrictSource>(shell.at.local_operator(shell.uid), project), command.name,
+      command.groups));
+  shell.print(json::object{{"name", command.name}, {"changed", changed}},
+              [&] { return changed ? "changed\n" : "it was so already\n"; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const SourceRemove& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  PARLEY_TRY(
+      record(shell, project.tenant, knowledge::RemoveSource::info.name, trail::Object("project", project.project)));
+  const auto removed = PARLEY_TRY(shell.at.library->remove_source(
+      identity::Gate::authorize<knowledge::RemoveSource>(shell.at.local_operator(shell.uid), project), command.name));
+  shell.print(json::object{{"name", command.name}, {"removed", removed}},
+              [&] { return fmt::format("removed with {} documents\n", removed); });
+  return 0;
 }
 
 Result<int> run(const Shell& shell, const Search& command) {
@@ -675,7 +721,9 @@ std::string explain(const identity::Tenant& tenant, const trail::Report& report)
     text += '\n';
   }
   const auto& seals = report.seals;
-  if (seals.count > 0) {
+  if (!report.whole()) {
+    text += fmt::format("{}: {}\n", tenant.name, trail::name(report.damage()));
+  } else if (seals.count > 0) {
     text +=
         fmt::format("{}: complete up to seal {} of {}; {} records since are in order, and a cut there would not show\n",
                     tenant.name, seals.count, to_rfc3339(seals.last_at), seals.records_after);
@@ -779,11 +827,22 @@ Result<int> run(const Shell& shell, const TrailShow& command) {
                                 {"object_id", r.object_id},
                                 {"decision", r.decision},
                                 {"rule", r.rule},
-                                {"request_id", r.request_id}});
+                                {"request_id", r.request_id},
+                                {"reference", r.reference}});
     text += fmt::format("{:>6}  {}  {:<9} {:<16} {} {} by {} {} ({})\n", r.seq, to_rfc3339({r.at}), r.decision,
                         r.action, r.object_kind, r.object_id, r.actor_kind, r.actor_id, r.rule);
   }
   shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const AccessReportMake&) {
+  const auto made = PARLEY_TRY(server::make_access_report(shell.at, shell.at.local_operator(shell.uid)));
+  // In each trail that it reports on, by the digest that an approval names.
+  auto tenants = PARLEY_TRY(tenants_for(shell, {}));
+  for (const auto& tenant : tenants)
+    PARLEY_TRY(record(shell, tenant.id, "access.report", trail::Object("tenant", tenant.id), made.digest));
+  shell.print(made.report, [&] { return server::to_text(made); });
   return 0;
 }
 

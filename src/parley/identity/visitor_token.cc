@@ -73,6 +73,8 @@ VisitorTokens::Minted VisitorTokens::mint(VisitorPass pass, std::optional<Timest
   const Timestamp now = clock_->now();
   Timestamp expires = now + visitor_token_life;
   if (not_after) expires = std::min(expires, *not_after);
+  // Cut to size, a name could be that of another group, whose documents the visitor would then read.
+  std::erase_if(pass.groups, [](const std::string& group) { return group.size() > group_name_bytes_max; });
   if (pass.groups.size() > visitor_groups_max) pass.groups.resize(visitor_groups_max);
 
   Writer writer;
@@ -86,7 +88,7 @@ VisitorTokens::Minted VisitorTokens::mint(VisitorPass pass, std::optional<Timest
   writer.bytes(voucher.digest.view());
   writer.text(pass.origin);
   writer.number(pass.groups.size(), 1);
-  for (const auto& group : pass.groups) writer.text(std::string_view(group).substr(0, group_name_bytes_max));
+  for (const auto& group : pass.groups) writer.text(group);
 
   const std::string sealed = crypto::seal(key_, writer.result(), context, *random_);
   return {std::string(visitor_token_prefix) +

@@ -56,8 +56,8 @@ class VisitorTokens {
     std::chrono::seconds expires_in;
   };
   /// The visitor gets of `pass.scopes` what a public key may hold, never more than whoever vouched for it; of
-  /// `pass.groups` the first `visitor_groups_max`. Ends after `visitor_token_life`, or at `not_after` if that is
-  /// sooner.
+  /// `pass.groups` the first `visitor_groups_max`, not counting those whose names are too long: the visitor is in none
+  /// of these. Ends after `visitor_token_life`, or at `not_after` if that is sooner.
   Minted mint(VisitorPass pass, std::optional<Timestamp> not_after = {}) const;
 
   /// `unauthenticated` for anything that is not one of ours, was changed, or has expired; one answer for all three.

@@ -87,5 +87,28 @@ TEST_F(VisitorTokenTest, holds_no_scope_that_whoever_vouched_for_it_does_not_hol
   EXPECT_EQ(who->scopes, (ScopeSet{Scope::chat_create}));
 }
 
+TEST_F(VisitorTokenTest, a_group_whose_name_is_too_long_is_left_out_and_not_cut_into_another_ones) {
+  const std::string longest(group_name_bytes_max, 'g');
+  VisitorPass wanted = pass();
+  wanted.groups = {longest + "x", "staff"};
+  const auto one_left = tokens_.read(tokens_.mint(wanted).token);
+  ASSERT_TRUE(one_left);
+  EXPECT_EQ(one_left->groups, (std::vector<std::string>{"staff"}));
+
+  wanted.groups = {longest};
+  const auto just_fits = tokens_.read(tokens_.mint(wanted).token);
+  ASSERT_TRUE(just_fits);
+  EXPECT_EQ(just_fits->groups, (std::vector<std::string>{longest}));
+}
+
+TEST_F(VisitorTokenTest, names_that_are_too_long_take_no_other_groups_place) {
+  VisitorPass wanted = pass();
+  wanted.groups.assign(visitor_groups_max, std::string(group_name_bytes_max + 1, 'g'));
+  wanted.groups.emplace_back("staff");
+  const auto read = tokens_.read(tokens_.mint(wanted).token);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->groups, (std::vector<std::string>{"staff"}));
+}
+
 }  // namespace
 }  // namespace parley::identity

@@ -1,6 +1,10 @@
 #include "parley/knowledge/documents.h"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
+
+#include "parley/knowledge/groups.h"
 
 namespace parley::knowledge {
 namespace {
@@ -87,7 +91,7 @@ std::vector<std::string> split_keywords(std::string_view text) {
 
 Source source_from(const db::Row& row) {
   return {row.id<SourceId>(0), std::string(row.text(1)), std::string(row.text(2)), std::string(row.text(3)),
-          row.time(4)};
+          row.time(4),         std::string(row.text(5))};
 }
 
 }  // namespace
@@ -158,7 +162,7 @@ Result<std::int64_t> take_revision(db::TenantWriter& writer, ProjectId project) 
 
 Result<std::vector<Source>> list_sources(db::TenantReader& reader, ProjectId project) {
   return reader.all(
-      "SELECT id, kind, name, base_url, created_at FROM sources WHERE project_id = $1 "
+      "SELECT id, kind, name, base_url, created_at, reader_groups FROM sources WHERE project_id = $1 "
       "ORDER BY kind, name"_sql,
       source_from, project);
 }
@@ -169,10 +173,21 @@ Result<Source> put_source(db::TenantWriter& writer, ProjectId project, std::stri
       PARLEY_TRY(writer.find("INSERT INTO sources (id, project_id, kind, name, base_url, created_at) "
                              "VALUES ($1, $2, $3, $4, $5, $6) "
                              "ON CONFLICT ({tenant}project_id, kind, name) DO UPDATE SET base_url = excluded.base_url "
-                             "RETURNING id, kind, name, base_url, created_at"_sql,
+                             "RETURNING id, kind, name, base_url, created_at, reader_groups"_sql,
                              source_from, id_if_new, project, kind, name, base_url, now));
   if (!stored) return fail(Code::internal, "no source was returned");
   return *std::move(stored);
+}
+
+Result<bool> set_source_groups(db::TenantWriter& writer, ProjectId project, SourceId source, std::string_view groups) {
+  const auto changed = PARLEY_TRY(
+      writer.run("UPDATE sources SET reader_groups = $3 WHERE project_id = $1 AND id = $2 AND reader_groups <> $3"_sql,
+                 project, source, groups));
+  if (changed == 0) return false;
+  const auto revision = PARLEY_TRY(take_revision(writer, project));
+  PARLEY_TRY(writer.run("UPDATE documents SET revision = $3 WHERE project_id = $1 AND source_id = $2"_sql, project,
+                        source, revision));
+  return true;
 }
 
 Result<std::int64_t> remove_source(db::TenantWriter& writer, ProjectId project, SourceId source,
@@ -194,14 +209,14 @@ Result<void> put_document(db::TenantWriter& writer, ProjectId project, const Doc
   const auto id = PARLEY_TRY(writer.find(
       "INSERT INTO documents (id, project_id, source_id, path, url, title, description, keywords, boost, digest, "
       "bytes, "
-      "updated_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+      "updated_at, revision, reader_groups) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
       "ON CONFLICT ({tenant}project_id, path) DO UPDATE SET source_id = excluded.source_id, url = excluded.url, "
       "title = excluded.title, description = excluded.description, keywords = excluded.keywords, "
       "boost = excluded.boost, digest = excluded.digest, bytes = excluded.bytes, updated_at = excluded.updated_at, "
-      "revision = excluded.revision RETURNING id"_sql,
+      "revision = excluded.revision, reader_groups = excluded.reader_groups RETURNING id"_sql,
       [](const db::Row& row) { return row.id<DocumentId>(0); }, change.id_if_new, project, change.source, document.path,
       document.url, document.title, facts.description, keywords, facts.boost.value_or(1.0),
-      db::Blob{change.digest.view()}, change.bytes, now, revision));
+      db::Blob{change.digest.view()}, change.bytes, now, revision, change.restriction));
   if (!id) return fail(Code::internal, "no document was returned");
   const std::string body = encode_passages(document.passages);
   PARLEY_TRY(
@@ -244,6 +259,41 @@ Result<std::vector<StoredDocument>> list_documents(db::TenantReader& reader, Pro
       project);
 }
 
+Result<std::vector<Readership>> list_readerships(db::TenantReader& reader, ProjectId project) {
+  auto rows = PARLEY_TRY(reader.all(
+      "SELECT s.id, s.reader_groups, d.reader_groups, count(*) FROM documents d JOIN sources s ON s.id = d.source_id "
+      "WHERE d.project_id = $1 GROUP BY s.id, s.reader_groups, d.reader_groups"_sql,
+      [](const db::Row& row) {
+        return Readership{row.id<SourceId>(0), both(row.text(1), row.text(2)), row.integer(3)};
+      },
+      project));
+  std::ranges::sort(rows, [](const Readership& a, const Readership& b) {
+    return std::tie(a.source, a.restriction) < std::tie(b.source, b.restriction);
+  });
+  // Two ways of writing the same doors.
+  std::vector<Readership> merged;
+  for (auto& row : rows) {
+    if (!merged.empty() && merged.back().source == row.source && merged.back().restriction == row.restriction)
+      merged.back().documents += row.documents;
+    else merged.push_back(std::move(row));
+  }
+  return merged;
+}
+
+Result<std::vector<std::string>> list_groups(db::TenantReader& reader, ProjectId project) {
+  const auto restrictions = PARLEY_TRY(reader.all(
+      "SELECT DISTINCT reader_groups FROM documents WHERE project_id = $1 AND reader_groups <> '' "
+      "UNION SELECT reader_groups FROM sources WHERE project_id = $1 AND reader_groups <> ''"_sql,
+      [](const db::Row& row) { return std::string(row.text(0)); }, project));
+  std::vector<std::string> groups;
+  for (const auto& restriction : restrictions)
+    for (auto& door : doors_of(restriction)) groups.insert(groups.end(), door.begin(), door.end());
+  std::ranges::sort(groups);
+  const auto rest = std::ranges::unique(groups);
+  groups.erase(rest.begin(), rest.end());
+  return groups;
+}
+
 Result<Document> load_document(db::TenantReader& reader, ProjectId project, std::string_view path) {
   auto found = PARLEY_TRY(reader.find(
       "SELECT d.path, d.url, d.title, p.body FROM documents d JOIN passages p ON p.document_id = d.id "
@@ -265,8 +315,8 @@ Result<std::vector<ChangedDocument>> changed_documents(db::TenantReader& reader,
   std::size_t bytes = 0;
   Result<void> outcome;
   PARLEY_TRY(reader.each(
-      "SELECT d.path, d.url, d.title, d.keywords, d.boost, d.revision, p.body "
-      "FROM documents d JOIN passages p ON p.document_id = d.id "
+      "SELECT d.path, d.url, d.title, d.keywords, d.boost, d.revision, p.body, d.reader_groups, s.reader_groups "
+      "FROM documents d JOIN passages p ON p.document_id = d.id JOIN sources s ON s.id = d.source_id "
       "WHERE d.project_id = $1 AND d.revision >= $2 AND d.revision <= $3 AND (d.revision > $2 OR d.path > $4) "
       "ORDER BY d.revision, d.path LIMIT 1000"_sql,
       [&](const db::Row& row) {
@@ -278,7 +328,7 @@ Result<std::vector<ChangedDocument>> changed_documents(db::TenantReader& reader,
         bytes += row.blob(6).size();
         changed.push_back({Document{std::string(row.text(0)), std::string(row.text(1)), std::string(row.text(2)),
                                     *std::move(passages)},
-                           split_keywords(row.text(3)), row.real(4), row.integer(5)});
+                           split_keywords(row.text(3)), row.real(4), row.integer(5), both(row.text(7), row.text(8))});
         return bytes < bytes_aim;
       },
       project, after.revision, revision_last, after.path));

@@ -23,6 +23,7 @@ struct Source {
   std::string name;      ///< what was ingested: for files the absolute path of the folder
   std::string base_url;  ///< what citation links begin with; empty if none was given
   Timestamp created_at;
+  std::string groups;  ///< whoever holds one of them may read its documents: "a,b"; empty: everybody
 };
 
 /// A document without its passages.
@@ -45,6 +46,7 @@ struct ChangedDocument {
   std::vector<std::string> keywords;
   double boost = 1;  ///< `biel:boost_score`; 1 if the page asks for none
   std::int64_t revision = 0;
+  std::string restriction;  ///< who may read it, its source's groups included; knowledge/groups.h
 };
 
 /// The project's revision: 0 before the first change, then one more with each. An index that has seen revision r lacks
@@ -58,6 +60,9 @@ Result<std::vector<Source>> list_sources(db::TenantReader& reader, ProjectId pro
 /// The source of this kind and name, made if there is none, with this base url.
 Result<Source> put_source(db::TenantWriter& writer, ProjectId project, std::string_view kind, std::string_view name,
                           std::string_view base_url, SourceId id_if_new, Timestamp now);
+/// Changes who may read the source's documents, all of which count as changed at a revision that is taken here. False
+/// if it is so already. `groups`: as `join_groups` makes them.
+Result<bool> set_source_groups(db::TenantWriter& writer, ProjectId project, SourceId source, std::string_view groups);
 /// Removes the source with its documents, leaving their traces for the index. Returns how many documents went.
 Result<std::int64_t> remove_source(db::TenantWriter& writer, ProjectId project, SourceId source, std::int64_t revision);
 
@@ -68,6 +73,7 @@ struct DocumentChange {
   ParsedDocument parsed;  ///< with the url it is to be cited by
   crypto::Digest digest;
   std::int64_t bytes = 0;
+  std::string restriction;  ///< by its folders and itself; its source's groups come on top
 };
 /// Stores it in place of what its path held. `revision` comes from take_revision in the same transaction.
 Result<void> put_document(db::TenantWriter& writer, ProjectId project, const DocumentChange& change,
@@ -77,6 +83,16 @@ Result<bool> remove_document(db::TenantWriter& writer, ProjectId project, std::s
 
 /// All documents by path.
 Result<std::vector<StoredDocument>> list_documents(db::TenantReader& reader, ProjectId project);
+/// How many documents of each source have which readers.
+struct Readership {
+  SourceId source;
+  std::string restriction;
+  std::int64_t documents = 0;
+};
+/// By source and restriction.
+Result<std::vector<Readership>> list_readerships(db::TenantReader& reader, ProjectId project);
+/// Every group that a source or a document of the project names, sorted.
+Result<std::vector<std::string>> list_groups(db::TenantReader& reader, ProjectId project);
 /// One with its passages; not_found if there is none.
 Result<Document> load_document(db::TenantReader& reader, ProjectId project, std::string_view path);
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "parley/knowledge/decode.h"
+#include "parley/knowledge/groups.h"
 
 namespace parley::knowledge {
 namespace {
@@ -62,6 +64,31 @@ void add_keywords(std::vector<std::string>& keywords, std::string_view list) {
   }
 }
 
+/// `value`: what stands behind the key, `items`: list items below it.
+void read_groups(PageFacts& facts, bool said_before, std::string_view value, const std::vector<std::string>& items) {
+  std::string names;
+  const auto add = [&](std::string_view name) {
+    if (!names.empty()) names += ',';
+    names += name;
+  };
+  if (!items.empty() && value.empty()) {
+    for (const auto& item : items) add(item);
+  } else {
+    if (const auto comment = value.find(" #"); comment != std::string_view::npos) value = value.substr(0, comment);
+    value = trim(value);
+    const bool is_list = value.starts_with('[') && value.ends_with(']');
+    if (is_list) value = value.substr(1, value.size() - 2);
+    while (!value.empty()) {
+      const auto comma = value.find(',');
+      add(scalar(value.substr(0, comma)));
+      value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
+    }
+  }
+  auto groups = parse_groups(names);
+  if (!groups || said_before) facts.groups_unreadable = true;
+  else facts.groups = *std::move(groups);
+}
+
 std::optional<double> number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -114,6 +141,7 @@ PageFacts take_front_matter(std::string_view& text) {
   if (!closed || !has_key) return facts;
   text = rest.substr(body_size - body.size());
 
+  bool groups_said = false;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].starts_with(' ') || lines[i].starts_with('#') || lines[i].starts_with('[')) continue;
     const auto entry = entry_of(lines[i], separator);
@@ -141,7 +169,9 @@ PageFacts take_front_matter(std::string_view& text) {
     if (key == "title") facts.title = scalar(value);
     else if (key == "slug" || key == "permalink" || key == "url") facts.address = scalar(value);
     else if (key == "description") facts.description = scalar(value);
-    else if (key == "biel:boost_score") facts.boost = number(scalar(value));
+    else if (key == "groups") {
+      read_groups(facts, std::exchange(groups_said, true), value, items);
+    } else if (key == "biel:boost_score") facts.boost = number(scalar(value));
     else if (key == "keywords") {
       if (value.starts_with('['))
         value = trim(value).substr(

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "parley/crypto/random.h"
+#include "parley/knowledge/groups.h"
 #include "parley/knowledge/parse.h"
 
 namespace parley::knowledge {
@@ -22,6 +23,7 @@ constexpr std::size_t batch_bytes_max = 8 << 20;
 constexpr std::size_t sync_commit_bytes = 64 << 20;
 constexpr std::size_t sync_read_bytes = 4 << 20;
 constexpr std::size_t base_url_bytes_max = 2000;
+constexpr std::size_t groups_file_bytes_max = 16 << 10;  // 32 names of 64 characters, and blanks
 
 bool has_scheme(std::string_view text) { return text.starts_with("https://") || text.starts_with("http://"); }
 
@@ -42,10 +44,11 @@ void append_encoded(std::string& out, std::string_view path) {
   }
 }
 
-crypto::Digest digest_of(std::string_view bytes, std::string_view base_url, Format format) {
+crypto::Digest digest_of(std::string_view bytes, std::string_view base_url, Format format,
+                         std::string_view folder_restriction) {
   crypto::Sha256 hash;
   const std::string front = std::to_string(parser_version) + "\n" + std::to_string(static_cast<int>(format)) + "\n" +
-                            std::string(base_url) + "\n";
+                            std::string(base_url) + "\n" + std::string(folder_restriction) + "\n";
   return hash.update(front).update(bytes).finish();
 }
 
@@ -111,6 +114,9 @@ class Ingestion {
         PARLEY_TRY(session_.read_blocking([&](db::TenantReader& reader) { return list_sources(reader, project_); }));
     std::erase_if(known, [](const Source& source) { return source.kind != "file"; });
 
+    std::optional<std::string> groups;
+    if (request.groups) groups = join_groups(PARLEY_TRY(parse_groups(*request.groups)));
+
     // Everything is looked up before anything is stored: a mistyped path must not leave half an ingestion.
     std::vector<Root> roots;
     for (const fs::path& asked : request.paths) {
@@ -130,8 +136,12 @@ class Ingestion {
       }
       if (holder != nullptr) root.source = *holder;
       else
-        root.source = {
-            .id = crypto::random_id<SourceId>(), .kind = "file", .name = folder_name, .base_url = {}, .created_at = {}};
+        root.source = {.id = crypto::random_id<SourceId>(),
+                       .kind = "file",
+                       .name = folder_name,
+                       .base_url = {},
+                       .created_at = {},
+                       .groups = {}};
       if (request.base_url) {
         root.source.base_url = *request.base_url;
         while (root.source.base_url.ends_with('/')) root.source.base_url.pop_back();
@@ -156,14 +166,20 @@ class Ingestion {
       roots.push_back(std::move(root));
     }
     const Timestamp now = clock_.now();
+    bool readers_changed = false;
     for (Root& root : roots) {
-      auto put = [&](db::TenantWriter& writer) {
-        return put_source(writer, project_, root.source.kind, root.source.name, root.source.base_url, root.source.id,
-                          now);
+      bool changed = false;
+      auto put = [&](db::TenantWriter& writer) -> Result<Source> {
+        auto source = PARLEY_TRY(put_source(writer, project_, root.source.kind, root.source.name, root.source.base_url,
+                                            root.source.id, now));
+        if (groups) changed = PARLEY_TRY(set_source_groups(writer, project_, source.id, *groups));
+        return source;
       };
       root.source = PARLEY_TRY(session_.write_blocking(put));
+      readers_changed = readers_changed || changed;
       roots_.push_back(std::move(root));
     }
+    if (readers_changed) PARLEY_TRY(sync_index(session_, project_, index_));
     return {};
   }
 
@@ -172,6 +188,32 @@ class Ingestion {
         PARLEY_TRY(session_.read_blocking([&](db::TenantReader& reader) { return list_documents(reader, project_); }));
     for (auto& document : documents) stored_.emplace(document.path, Known{document.source, document.digest});
     return {};
+  }
+
+  /// The doors of a folder and of those above it, up to the one that was ingested. None if a file of groups there
+  /// cannot be read.
+  std::optional<std::string> restriction_of_folder(const fs::path& folder, const fs::path& top) {
+    const auto known = folders_.find(folder.string());
+    if (known != folders_.end()) return known->second;
+    std::optional<std::string> restriction = std::string();
+    if (folder != top && folder.has_relative_path()) restriction = restriction_of_folder(folder.parent_path(), top);
+    std::error_code error;
+    const auto file = folder / groups_file_name;
+    const auto status = fs::symlink_status(file, error);
+    if (restriction && status.type() != fs::file_type::not_found) {
+      auto names = read_file(file, groups_file_bytes_max);
+      if (names) {
+        while (names->ends_with('\n') || names->ends_with('\r')) names->pop_back();
+        std::erase(*names, '\r');
+        std::ranges::replace(*names, '\n', ',');
+      }
+      auto groups = names ? parse_groups(*names) : std::unexpected(names.error());
+      // An empty file says nothing of who may read, and was hardly made to say "everybody".
+      if (!groups || groups->empty()) restriction.reset();
+      else restriction = both(*restriction, join_groups(*groups));
+    }
+    folders_.emplace(folder.string(), restriction);
+    return restriction;
   }
 
   Result<void> take(const Root& root, const FoundFile& file) {
@@ -187,6 +229,11 @@ class Ingestion {
       return {};
     }
 
+    const auto folders = restriction_of_folder(file.file.parent_path(), root.source.name);
+    if (!folders) {
+      skip(file.path, std::string("the groups in a ") + std::string(groups_file_name) + " above it cannot be read");
+      return {};
+    }
     auto bytes = read_file(file.file, document_bytes_max);
     if (!bytes) {
       const Code code = bytes.error().code();
@@ -196,7 +243,7 @@ class Ingestion {
       return {};
     }
     now_.bytes_done += bytes->size();
-    const crypto::Digest digest = digest_of(*bytes, root.source.base_url, file.format);
+    const crypto::Digest digest = digest_of(*bytes, root.source.base_url, file.format, *folders);
     const auto known = stored_.find(path);
     if (known != stored_.end() && known->second.digest == digest) {
       ++report_.unchanged;
@@ -208,6 +255,10 @@ class Ingestion {
       skip(file.path, describe(parsed.error()));
       return {};
     }
+    if (parsed->facts.groups_unreadable) {
+      skip(file.path, "its groups cannot be read");
+      return {};
+    }
     seen_.insert(path);
     ++(known == stored_.end() ? report_.added : report_.changed);
     report_.passages += parsed->document.passages.size();
@@ -216,8 +267,9 @@ class Ingestion {
     stored_.insert_or_assign(path, Known{root.source.id, digest});
     // Passages are about as large as what they were made from.
     batch_bytes_ += bytes->size();
+    auto restriction = both(*folders, restriction_of({parsed->facts.groups}));
     batch_.push_back({crypto::random_id<DocumentId>(), root.source.id, *std::move(parsed), digest,
-                      static_cast<std::int64_t>(bytes->size())});
+                      static_cast<std::int64_t>(bytes->size()), std::move(restriction)});
     if (batch_.size() >= batch_documents_max || batch_bytes_ >= batch_bytes_max) return store_batch();
     return {};
   }
@@ -285,6 +337,7 @@ class Ingestion {
 
   std::vector<Root> roots_;
   std::unordered_map<std::string, Known> stored_;
+  std::unordered_map<std::string, std::optional<std::string>> folders_;  ///< restrictions by folder
   std::unordered_set<std::string> seen_;
   std::vector<DocumentChange> batch_;
   std::size_t batch_bytes_ = 0;

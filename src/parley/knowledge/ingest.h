@@ -37,7 +37,14 @@ struct IngestRequest {
   /// What citation links begin with, e.g. "https://docs.example.com/guide". Without a value a source keeps what it has;
   /// empty makes links the documents' paths.
   std::optional<std::string> base_url;
+  /// Who may read what is ingested, "a,b". Without a value a source keeps what it has; empty is everybody. Changed
+  /// before anything is read, so that what is to be closed is closed first.
+  std::optional<std::string> groups;
 };
+
+/// A file of this name closes its folder and all below it to whoever holds none of the groups in it, which stand on its
+/// lines or between commas.
+inline constexpr std::string_view groups_file_name = ".parley-groups";
 
 struct IngestProgress {
   std::size_t files_done = 0;
@@ -68,8 +75,10 @@ inline constexpr std::size_t skipped_named_max = 1000;  // more than anybody rea
 /// Blocks, so it is called on a worker thread. Stores in batches, each durable and whole; interrupted, it is called
 /// again and does the rest. `progress` (may be empty) is called on this thread after each file;
 /// if it says no, what was read is stored and the outcome is `cancelled`.
-/// Fails with not_found for a path that is not there (before anything is stored), invalid_argument for a base url that
-/// is none, and whatever store and index fail with.
+/// A document whose groups cannot be read, in its front matter or its folders', is skipped and, if it is stored,
+/// removed: it must not be open to more than was meant. Fails with not_found for a path that is not there (before
+/// anything is stored), invalid_argument for a base url or groups that are none, and whatever store and index fail
+/// with.
 Result<IngestReport> ingest(db::TenantSession session, ProjectId project, IngestRequest request, IndexSink& index,
                             const Clock& clock, ProgressFn progress = {});
 

@@ -237,7 +237,7 @@ db::MigrationSet migrations() {
                                                 "-- oldest: 0.1.0\n-- @all\nCREATE TABLE projects (\n  {tenant_column}"
                                                 "\n  id TEXT NOT NULL,\n  PRIMARY KEY ({tenant}id)\n);\n")));
   for (const auto& migration : db::compiled_migrations().tenant)
-    if (migration.name == "0002_knowledge") set.tenant.push_back(migration);
+    if (migration.name == "0002_knowledge" || migration.name == "0006_groups") set.tenant.push_back(migration);
   return set;
 }
 

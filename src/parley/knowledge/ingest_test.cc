@@ -72,6 +72,7 @@ db::MigrationSet knowledge_migrations() {
                                         "-- oldest: 0.1.0\n-- @all\nCREATE TABLE projects (\n  {tenant_column}\n"
                                         "  id TEXT NOT NULL,\n  PRIMARY KEY ({tenant}id)\n);\n"));
   set.tenant.push_back(db::migration_of("0002_knowledge.sql", migration_text("migrations/tenant/0002_knowledge.sql")));
+  set.tenant.push_back(db::migration_of("0006_groups.sql", migration_text("migrations/tenant/0006_groups.sql")));
   return set;
 }
 
@@ -318,7 +319,7 @@ TEST_P(Ingestion, shows_a_tenant_its_own_documents_only) {
   ASSERT_EQ(sources.size(), 1u);
   const auto crossed = other_session().write_blocking([&](db::TenantWriter& writer) -> Result<void> {
     const auto revision = PARLEY_TRY(take_revision(writer, project_));
-    DocumentChange change{crypto::random_id<DocumentId>(), sources[0].id, {}, {}, 0};
+    DocumentChange change{crypto::random_id<DocumentId>(), sources[0].id, {}, {}, 0, {}};
     change.parsed.document.path = "crossed.md";
     return put_document(writer, project_, change, revision, {});
   });

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "parley/evidence/proofs.h"
 #include "parley/knowledge/answer.h"
 #include "parley/knowledge/eval.h"
+#include "parley/knowledge/groups.h"
 #include "parley/knowledge/index.h"
 #include "parley/knowledge/index_memory.h"
 #include "parley/knowledge/ingest.h"
@@ -35,6 +37,28 @@ struct IngestDocuments {
   };
 };
 
+/// Changing who may read a source's documents.
+struct RestrictSource {
+  static constexpr ActionInfo info{
+      .name = "project.source_groups",
+      .summary = "Change which groups may read a source's documents",
+      .scope = Scope::project_sources_create,
+      .cost = Cost::read,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
+/// Removing a source with its documents.
+struct RemoveSource {
+  static constexpr ActionInfo info{
+      .name = "project.source_remove",
+      .summary = "Remove a source and its documents",
+      .scope = Scope::project_sources_delete,
+      .cost = Cost::read,
+      .effect = ActionInfo::Effect::writes,
+  };
+};
+
 /// A page or section that a search found.
 struct Found {
   std::string title;       ///< of the document, with the nearest heading where that says more
@@ -49,6 +73,11 @@ struct Found {
 /// All projects' documents: what is stored, and the search indexes that are derived from it. Opens an index when it is
 /// first asked, brings it up to the store if it lags (after a crash, or because its folder was deleted), and keeps the
 /// ones used last open. Every way in takes a permission for the project. Safe from any thread.
+///
+/// What a caller may not read takes no part in anything: callers of different groups search different indexes, each
+/// made of the documents that they may read and of nothing else. So frequencies, lengths, counts, expansion words and
+/// the nearest pages are those of a project without the other documents. A project that restricts nothing has one
+/// index.
 class Library {
  public:
   /// `workers` run searches; `openers` open indexes, which after a restore means making them again, and must hold up
@@ -61,22 +90,30 @@ class Library {
   /// The ten best sections.
   template <Action A>
   Async<std::vector<Found>> search(const Authorized<A>& permit, std::string words) {
-    return search_in(permit.project(), std::move(words));
+    return search_in(permit.project(), permit.who().groups, std::move(words));
   }
 
   template <Action A>
   Async<Answer> answer(const Authorized<A>& permit, std::string question) {
-    return answer_in(permit.project(), std::move(question));
+    return answer_in(permit.project(), permit.who().groups, std::move(question));
   }
 
   /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread. The work itself is done
   /// on a thread of low priority, `progress` included.
   Result<IngestReport> ingest(const Authorized<IngestDocuments>& permit, IngestRequest request, ProgressFn progress);
 
+  /// From when this returns nobody finds what they may no longer read. `name`: of a source of this project, else
+  /// `not_found`. `groups` as `parse_groups` reads them. False if it is so already. Blocks.
+  Result<bool> restrict_source(const Authorized<RestrictSource>& permit, std::string_view name,
+                               std::string_view groups);
+
+  /// The same for removing it; gives how many documents went. Blocks.
+  Result<std::int64_t> remove_source(const Authorized<RemoveSource>& permit, std::string_view name);
+
   /// Measures answers against questions. Blocks.
   template <Action A>
   Result<EvalReport> evaluate(const Authorized<A>& permit, std::span<const EvalQuestion> questions) {
-    return evaluate_in(permit.project(), questions);
+    return evaluate_in(permit.project(), permit.who().groups, questions);
   }
 
   /// Deletes the indexes of a project, or of a tenant. Idempotent. Blocks.
@@ -85,20 +122,25 @@ class Library {
  private:
   // Each open index holds some ten descriptors and its readers' memory.
   static constexpr std::size_t open_indexes_max = 128;
+  // A few names each; full: emptied, since what is in use comes back with one small read each.
+  static constexpr std::size_t known_groups_max = 16'384;
   // Searches that wait or run: some seconds of work for two cores, of which no tenant takes more than a quarter.
   // Whoever comes then is told to come back rather than made to wait behind a flood.
   static constexpr std::size_t searches_max = 256;
   static constexpr std::size_t searches_per_tenant_max = 64;
 
-  /// A project's index, being opened or open. One object per project for as long as anybody uses it, since an index has
+  /// A view's index, being opened or open. One object per view for as long as anybody uses it, since an index has
   /// one writer.
   struct OpenIndex;
   using IndexPtr = std::shared_ptr<OpenIndex>;
+  /// A project, and what part of it (`view_of`).
+  using Key = std::pair<ProjectId, std::string>;
   struct Entry {
-    ProjectId project;
+    Key key;
     TenantId tenant;
     IndexPtr index;
   };
+  using Groups = std::shared_ptr<const std::vector<std::string>>;
 
   /// A place among the searches under way, for as long as it lives.
   class Place;
@@ -107,21 +149,40 @@ class Library {
   /// Finds and then works on what was found, on a worker. `unavailable`, with when to come back, if too many searches
   /// are under way or the index is being made.
   template <class Work>
-  auto with_hits(ProjectRef project, std::string words, std::size_t limit, Work work)
+  auto with_hits(ProjectRef project, ReadableGroups reader, std::string words, std::size_t limit, Work work)
       -> Async<std::invoke_result_t<Work, const SearchResult&>>;
 
-  Async<std::vector<Found>> search_in(ProjectRef project, std::string words);
-  Async<Answer> answer_in(ProjectRef project, std::string question);
-  Result<EvalReport> evaluate_in(const ProjectRef& project, std::span<const EvalQuestion> questions);
+  Async<std::vector<Found>> search_in(ProjectRef project, ReadableGroups reader, std::string words);
+  Async<Answer> answer_in(ProjectRef project, ReadableGroups reader, std::string question);
+  Result<EvalReport> evaluate_in(const ProjectRef& project, const ReadableGroups& reader,
+                                 std::span<const EvalQuestion> questions);
 
   std::filesystem::path folder_of(TenantId tenant, std::optional<ProjectId> project) const;
-  /// The project's index, open and not behind the store. Blocks, so it runs on a worker; other projects do not wait for
-  /// one that is being made again.
-  Result<IndexPtr> open(const ProjectRef& project);
-  IndexPtr entry_of(const ProjectRef& project);
-  IndexPtr entry_locked(const ProjectRef& project);
-  Result<void> open_entry(const ProjectRef& project, OpenIndex& entry);
-  Result<Index> open_current(const ProjectRef& project);
+  std::filesystem::path views_folder_of(TenantId tenant, ProjectId project) const;
+  std::filesystem::path folder_of_view(const ProjectRef& project, std::string_view view) const;
+
+  /// The groups that the project names, if they are in memory. Knowing fewer than there are shows a caller less.
+  Groups find_groups(ProjectId project);
+  Groups groups_locked(ProjectId project) const;
+  Result<Groups> load_groups(const ProjectRef& project);
+  void forget_groups(ProjectId project);
+
+  /// The index of this view, open and not behind the store. Blocks, so it runs on a worker; other projects do not wait
+  /// for one that is being made again.
+  Result<IndexPtr> open(const ProjectRef& project, const std::string& view);
+  IndexPtr entry_of(const ProjectRef& project, const std::string& view);
+  IndexPtr entry_locked(const ProjectRef& project, const std::string& view);
+  Result<void> open_entry(const ProjectRef& project, const std::string& view, OpenIndex& entry);
+  std::vector<Entry> open_views(ProjectId project);
+  Result<Index> open_current(const ProjectRef& project, const std::string& view);
+  Result<SearchResult> find(const ProjectRef& project, const std::string& view, OpenIndex& entry,
+                            std::string_view words, std::size_t limit);
+  /// Runs `work(IndexSink&)`, which changes what is stored and brings all indexes of the project that are open up to
+  /// it. Afterwards none is left that does not know of it: what could not follow is closed, what was not open deleted.
+  template <class Work>
+  auto change(const ProjectRef& project, Work work) -> std::invoke_result_t<Work, IndexSink&>;
+  Result<void> settle(const ProjectRef& project);
+  void close_views(ProjectId project);
 
   db::Store& store_;
   std::filesystem::path data_;
@@ -131,7 +192,9 @@ class Library {
   const std::shared_ptr<IndexMemory> memory_ = std::make_shared<IndexMemory>();  ///< one bound over all indexes
   std::mutex mutex_;
   std::list<Entry> recent_;  ///< most recently used first
-  std::unordered_map<ProjectId, std::list<Entry>::iterator> open_;
+  std::map<Key, std::list<Entry>::iterator> open_;
+  std::unordered_map<ProjectId, Groups> groups_;
+  std::uint64_t groups_forgotten_ = 0;  ///< counts; what was read before the last time is not kept
   std::size_t searches_ = 0;
   std::unordered_map<TenantId, std::size_t> searches_of_;
 };

@@ -11,7 +11,7 @@ namespace parley::knowledge {
 
 /// Part of every stored digest: raise it with any change to what parsing makes of the same bytes, and the next
 /// ingestion reads every document again.
-inline constexpr int parser_version = 1;
+inline constexpr int parser_version = 2;
 
 /// Hand-written documentation is far below; what is above is generated or not text, and would hold its tree in memory.
 inline constexpr std::size_t document_bytes_max = 10'000'000;

@@ -75,6 +75,7 @@ struct Entry {
   Literal rule;               ///< which rule decided, e.g. "scope_missing"
   RequestId request;          ///< nil if there was none
   std::int64_t quantity = 0;  ///< a number that belongs to the deed: rows, bytes; for a gap, microseconds of its start
+  std::optional<crypto::Digest> reference = {};  ///< digest of something that is kept elsewhere, e.g. of a report
 };
 
 /// A record as it stands in the table. Text fields are the bytes that are stored, not what they mean, so that any

@@ -57,7 +57,8 @@ StoredRecord to_record(std::string node, const Entry& entry, Timestamp at, std::
           .decision = std::string(name(entry.decision)),
           .rule = std::string(entry.rule.view()),
           .request_id = entry.request.uuid().is_nil() ? std::string() : entry.request.to_string(),
-          .quantity = entry.quantity};
+          .quantity = entry.quantity,
+          .reference = entry.reference ? entry.reference->hex() : std::string()};
 }
 
 }  // namespace

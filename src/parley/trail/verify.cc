@@ -179,6 +179,7 @@ Report Verifier::finish(const std::vector<Head>& heads) {
   require_promises(report);
   seals_.records_after = report.records;
   for (const auto& head : sealed_) seals_.records_after -= head.seq;
+  seals_.records_after = std::max<std::int64_t>(seals_.records_after, 0);  // where records are missing
   report.seals = seals_;
   for (auto& chain : chains_) report.chains.push_back(std::move(chain.report));
   for (const auto& head : heads) {
