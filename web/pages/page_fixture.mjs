@@ -67,7 +67,7 @@ export async function serve_pages(answer) {
 export function open_browser() {
   return playwright.chromium.launch({
     executablePath: chromium_path,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP localhost 127.0.0.1', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 }
 
@@ -81,7 +81,7 @@ export async function run_tests(browser, origin, tests, prepare = async () => {}
     const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
     await prepare(context, options ?? {});
     const page = await context.newPage();
-    page.setDefaultTimeout(90_000);
+    page.setDefaultTimeout(60_000);
     const thrown = [];
     page.on('pageerror', (e) => thrown.push(e.message));
     page.on('console', (message) => { if (/Content Security Policy/.test(message.text())) thrown.push(message.text()); });

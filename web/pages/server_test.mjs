@@ -60,7 +60,7 @@ const thrown = [];
 async function new_person() {
   const context = await browser.newContext({ reducedMotion: 'reduce' });
   const page = await context.newPage();
-  page.setDefaultTimeout(90_000);
+  page.setDefaultTimeout(60_000);
   page.on('pageerror', (e) => thrown.push(e.message));
   page.on('console', (message) => { if (/Content Security Policy/.test(message.text())) thrown.push(message.text()); });
   const session = await context.newCDPSession(page);
