@@ -159,7 +159,8 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
-  auto admitted = co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost), progress.who.vouched_by);
+  auto admitted =
+      co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost), progress.who.vouched_by);
   if (!admitted) {
     progress.settled.rule = admitted.error().limit;
     // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.

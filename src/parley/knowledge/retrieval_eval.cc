@@ -615,9 +615,10 @@ void measure_speed(const Squad& squad, Speed what, const fs::path& keep) {
   if (what == Speed::figures) {
     std::array<double, 1> load{};
     ::getloadavg(load.data(), 1);
-    const auto how = fmt::format("{} questions, processor time of the searching thread; by the clock {:.2f} and {:.2f}; "
-                                 "load {:.1f}",
-                                 search_ms.size(), percentile(search_ms, 0.5), percentile(search_ms, 0.99), load[0]);
+    const auto how = fmt::format(
+        "{} questions, processor time of the searching thread; by the clock {:.2f} and {:.2f}; "
+        "load {:.1f}",
+        search_ms.size(), percentile(search_ms, 0.5), percentile(search_ms, 0.99), load[0]);
     figure("search of 250,000 passages, one thread, p50 ms", percentile(search_cpu_ms, 0.5), 2, how);
     figure("the same, p99 ms", percentile(search_cpu_ms, 0.99), 10, how);
     return;
