@@ -5,13 +5,19 @@
 
 namespace parley::identity {
 
+bool ProjectDirectory::is_fresh(Timestamp read_at) const {
+  const Timestamp now = clock_.now();
+  // From before a clock was set back: it would be fresh for as long as that was, whatever changed meanwhile.
+  return read_at <= now && now - read_at < age_max;
+}
+
 Async<std::optional<ProjectRef>> ProjectDirectory::find(std::string slug) {
   // What cannot be a slug is not looked up.
   if (!parse_slug(slug)) co_return std::nullopt;
   {
     const std::scoped_lock lock(mutex_);
     const auto it = entries_.find(slug);
-    if (it != entries_.end() && clock_.now() - it->second.read_at < age_max) co_return it->second.project;
+    if (it != entries_.end() && is_fresh(it->second.read_at)) co_return it->second.project;
   }
   const Timestamp read_at = clock_.now();
   auto project = PARLEY_CO_TRY(co_await tenants_.find_slug(slug));
@@ -26,7 +32,7 @@ Async<bool> ProjectDirectory::is_listed_anywhere(std::string origin) {
   {
     const std::scoped_lock lock(mutex_);
     const auto it = origins_.find(origin);
-    if (it != origins_.end() && now - it->second.read_at < age_max) co_return it->second.listed;
+    if (it != origins_.end() && is_fresh(it->second.read_at)) co_return it->second.listed;
   }
   const bool listed = PARLEY_CO_TRY(co_await tenants_.is_origin_listed(patterns_for(origin)));
   const std::scoped_lock lock(mutex_);

@@ -42,6 +42,8 @@ class ProjectDirectory {
     std::optional<ProjectRef> project;  ///< none: there is no such slug
     Timestamp read_at;
   };
+  bool is_fresh(Timestamp read_at) const;
+
   TenantStore& tenants_;
   const Clock& clock_;
   std::mutex mutex_;
