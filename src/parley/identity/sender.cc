@@ -16,7 +16,11 @@ std::string_view name_of(std::string_view host) {
 }
 
 bool is_address_or_localhost(std::string_view name) {
-  if (name == "localhost" || name.starts_with('[')) return true;
+  if (name == "localhost") return true;
+  // Brackets hold an IPv6 address, and so a colon, which no name has.
+  if (name.starts_with('['))
+    return name.ends_with(']') && name.find(':') != std::string_view::npos &&
+           name.find_first_not_of("0123456789abcdefABCDEF:.", 1) == name.size() - 1;
   return std::ranges::count(name, '.') == 3 && name.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
