@@ -11,6 +11,7 @@
 
 #include "parley/api/route.h"
 #include "tests/calls.h"
+#include "tests/served.h"
 
 namespace parley::scenarios {
 namespace {
@@ -38,20 +39,8 @@ struct Caller {
   std::string site = {};  ///< or that this one is
 };
 
-class AccessMatrix : public ::testing::Test {
+class AccessMatrix : public Served<AccessMatrix> {
  protected:
-  static void SetUpTestSuite() {
-    if (TestServer::available()) server_ = std::make_unique<TestServer>();
-  }
-  static void TearDownTestSuite() {
-    if (!server_) return;
-    EXPECT_THAT(server_->stop_and_find_leaks(), ::testing::IsEmpty());
-    server_.reset();
-  }
-  void SetUp() override {
-    if (!server_) GTEST_SKIP() << db::TestStore::why_not;
-  }
-
   static std::vector<Caller> callers(const TestProject& target, const TestProject& sibling,
                                      const TestProject& foreign) {
     TestServer& s = *server_;
@@ -167,11 +156,7 @@ class AccessMatrix : public ::testing::Test {
     if (!caller.site.empty()) call.headers.push_back({"Origin", caller.site});
     return client.send(call);
   }
-
-  static std::unique_ptr<TestServer> server_;
 };
-
-std::unique_ptr<TestServer> AccessMatrix::server_;
 
 TEST_F(AccessMatrix, every_route_answers_every_caller_as_its_line_in_the_table_says) {
   TestServer& s = *server_;

@@ -9,7 +9,7 @@
 
 #include "parley/db/session.h"
 #include "parley/text/json.h"
-#include "testing/test_server.h"
+#include "tests/served.h"
 
 namespace parley::scenarios {
 namespace {
@@ -24,21 +24,8 @@ using testing::HttpHeader;
 using testing::TestProject;
 using testing::TestServer;
 
-class KeyScenarios : public ::testing::Test {
+class KeyScenarios : public Served<KeyScenarios> {
  protected:
-  static void SetUpTestSuite() {
-    if (TestServer::available()) server_ = std::make_unique<TestServer>();
-  }
-  static void TearDownTestSuite() {
-    if (!server_) return;
-    EXPECT_THAT(server_->stop_and_find_leaks(), ::testing::IsEmpty());
-    server_.reset();
-  }
-  void SetUp() override {
-    if (!server_) GTEST_SKIP() << db::TestStore::why_not;
-    client_.emplace(server_->port());
-  }
-
   const TestProject& project() const { return server_->alpha_closed(); }
   TenantId tenant() const { return project().ref.tenant; }
 
@@ -110,12 +97,7 @@ class KeyScenarios : public ::testing::Test {
         [&](db::ControlWriter& writer) -> Result<std::int64_t> { return writer.run(sql, args...); });
     ASSERT_TRUE(done) << describe_for_operator(done.error());
   }
-
-  static std::unique_ptr<TestServer> server_;
-  std::optional<HttpClient> client_;
 };
-
-std::unique_ptr<TestServer> KeyScenarios::server_;
 
 TEST_F(KeyScenarios, a_key_is_made_used_rotated_and_revoked) {
   const auto owner = make_owner();

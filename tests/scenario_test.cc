@@ -11,6 +11,7 @@
 #include "parley/api/route.h"
 #include "parley/text/json.h"
 #include "tests/calls.h"
+#include "tests/served.h"
 
 namespace parley::scenarios {
 namespace {
@@ -53,21 +54,8 @@ std::string code_of(const HttpAnswer& answer) { return text_of(object_of(answer)
 const HttpHeader json_body{"Content-Type", "application/json"};
 const HttpHeader own_page{"Sec-Fetch-Site", "same-origin"};
 
-class Scenarios : public ::testing::Test {
+class Scenarios : public Served<Scenarios> {
  protected:
-  static void SetUpTestSuite() {
-    if (TestServer::available()) server_ = std::make_unique<TestServer>();
-  }
-  static void TearDownTestSuite() {
-    if (!server_) return;
-    EXPECT_THAT(server_->stop_and_find_leaks(), ::testing::IsEmpty());
-    server_.reset();
-  }
-  void SetUp() override {
-    if (!server_) GTEST_SKIP() << db::TestStore::why_not;
-    client_.emplace(server_->port());
-  }
-
   HttpAnswer send(const HttpCall& call, const TestServer::Expected& expected = {}) {
     auto answer = client_->send(call);
     auto wanted = expected;
@@ -97,12 +85,7 @@ class Scenarios : public ::testing::Test {
     return {{"message", question}, {"project_slug", project.slug()}};
   }
   static HttpHeader bearer(const std::string& token) { return {"Authorization", "Bearer " + token}; }
-
-  static std::unique_ptr<TestServer> server_;
-  std::optional<HttpClient> client_;
 };
-
-std::unique_ptr<TestServer> Scenarios::server_;
 
 TEST_F(Scenarios, a_chat_is_made_and_gone_on_with) {
   const auto& project = server_->alpha_closed();

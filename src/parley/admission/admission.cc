@@ -36,8 +36,7 @@ std::string_view bytes_of(const Uuid& uuid) {
 constexpr std::string_view nobody;
 
 /// The caller's part of a subject, as far as the credential says.
-std::string_view caller_as(Subject subject, const Principal& who, std::string_view network, Work work,
-                           const std::optional<KeyId>& vouched_by) {
+std::string_view caller_as(Subject subject, const Principal& who, std::string_view network, Work work) {
   const bool server = who.kind == PrincipalKind::secret_key;
   switch (subject) {
     // A server speaks for people elsewhere, so its address says nothing of them. A webhook's address does.
@@ -52,7 +51,7 @@ std::string_view caller_as(Subject subject, const Principal& who, std::string_vi
     case Subject::secret_key: return server ? bytes_of(who.id) : nobody;
     case Subject::public_key:
       if (who.kind == PrincipalKind::public_key) return bytes_of(who.id);
-      return who.kind == PrincipalKind::visitor && vouched_by ? bytes_of(vouched_by->uuid()) : nobody;
+      return who.kind == PrincipalKind::visitor && who.vouched_by ? bytes_of(who.vouched_by->uuid()) : nobody;
     case Subject::project: return !server && who.project ? bytes_of(who.project->uuid()) : nobody;
     case Subject::organisation: return who.tenant ? bytes_of(who.tenant->uuid()) : nobody;
     case Subject::chat:
@@ -118,12 +117,12 @@ std::expected<AddressAdmitted, Refused> Admission::admit_address(const boost::as
 }
 
 asio::awaitable<std::expected<Admitted, Refused>> Admission::admit(AddressAdmitted from, Authenticated caller,
-                                                                   Work work, std::optional<KeyId> vouched_by) {
+                                                                   Work work) {
   const Principal& who = caller.who();
   const Network network(from.client());
   Nest nest;
   for (const Limit& limit : limits_of(work)) {
-    const auto subject = caller_as(limit.subject, who, network.view(), work, vouched_by);
+    const auto subject = caller_as(limit.subject, who, network.view(), work);
     if (!subject.empty()) nest.add(limit, count(limit, subject));
   }
   if (const auto refused = co_await take(nest)) co_return std::unexpected(*refused);

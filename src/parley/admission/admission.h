@@ -63,10 +63,8 @@ class Admission {
   }
 
   /// Once the caller is known, before anything that costs. Takes one unit from every count that can be known by then
-  /// (address, person, key, and the credential's project and organisation), or none at all. `vouched_by` is the public
-  /// key that a visitor's token was traded for.
-  asio::awaitable<std::expected<Admitted, Refused>> admit(AddressAdmitted from, Authenticated caller, Work work,
-                                                          std::optional<KeyId> vouched_by = {});
+  /// (address, person, key, and the credential's project and organisation), or none at all.
+  asio::awaitable<std::expected<Admitted, Refused>> admit(AddressAdmitted from, Authenticated caller, Work work);
 
   /// Once the target is found and allowed: the counts that `admit` could not know. The project and the organisation,
   /// for a caller whose credential names none; the chat, if there is one. The chat's count is this caller's alone:

@@ -42,7 +42,6 @@ Limits only(std::string_view name, std::optional<Rate> rate = {}) {
 struct Asker {
   Principal who;
   boost::asio::ip::address address = make_address("192.0.2.1");
-  std::optional<KeyId> vouched_by;
   Target target;
   std::string account = "somebody@example.com";
 };
@@ -64,7 +63,7 @@ asio::awaitable<std::optional<Refused>> ask(Admission* admission, Work work, Ask
   if (!from) co_return from.error();
   if (work == Work::log_in) co_return co_await admission->admit_log_in(*from, asker.account);
   const auto caller = identity::Authenticator::authenticate(asker.who);
-  const auto admitted = co_await admission->admit(*from, caller, work, asker.vouched_by);
+  const auto admitted = co_await admission->admit(*from, caller, work);
   if (!admitted) co_return admitted.error();
   co_return co_await admission->admit_target(work, asker.who, asker.target);
 }
@@ -106,8 +105,8 @@ std::vector<std::pair<Asker, Asker>> callers_of(Subject subject, Work work) {
     case Subject::public_key: {
       pair(Kind::public_key);
       auto& [one, other] = pair(Kind::visitor);
-      one.vouched_by = crypto::random_id<KeyId>();
-      other.vouched_by = crypto::random_id<KeyId>();
+      one.who.vouched_by = crypto::random_id<KeyId>();
+      other.who.vouched_by = crypto::random_id<KeyId>();
       break;
     }
     case Subject::project:
@@ -267,7 +266,7 @@ TEST(Admission, a_thousand_minted_visitors_gain_nothing) {
       Asker visitor = somebody(PrincipalKind::visitor);
       visitor.who.tenant = page.who.tenant;
       visitor.who.project = page.who.project;
-      visitor.vouched_by = KeyId(page.who.id);
+      visitor.who.vouched_by = KeyId(page.who.id);
       if (spread) visitor.address = make_address(fmt::format("198.51.{}.{}", n / 250, n % 250));
       passed += count(admission, Work::chat, visitor, 15).passed;
     }

@@ -87,6 +87,15 @@ Async<KeyId> find_key(Services& services, TenantId tenant, std::string text) {
   co_return key.id;
 }
 
+/// The same for a change of that key, which is on the trail when this returns.
+template <Action A>
+Async<KeyId> find_and_record(Services& services, Context context, Authorized<A> permit) {
+  const auto id = PARLEY_CO_TRY(co_await find_key(services, permit.tenant(), std::string(context.parameter)));
+  PARLEY_CO_TRY(co_await services.trail.write(context.request, permit.who(), A::info.name, permit.rule(),
+                                              trail::Object("key", id)));
+  co_return id;
+}
+
 Result<std::chrono::microseconds> read_duration(const std::optional<std::string>& text, Literal name,
                                                 std::chrono::microseconds otherwise) {
   if (!text) return otherwise;
@@ -138,9 +147,7 @@ Async<Reply> KeysCreate::handle(Services& services, Context context, Authorized<
                                 Validated<Input> input) {
   auto wanted = PARLEY_CO_TRY(read_new_key(*input, permit.tenant()));
   if (input->project_slug) {
-    const auto project = PARLEY_CO_TRY(co_await services.projects.find(*input->project_slug));
-    if (!project || project->tenant != permit.tenant()) co_return fail(Code::not_found, "no such project");
-    wanted.project = project->project;
+    wanted.project = PARLEY_CO_TRY(co_await services.projects.load(permit.tenant(), *input->project_slug)).project;
   }
   auto draft = PARLEY_CO_TRY(services.keys.draft(std::move(wanted)));
   PARLEY_CO_TRY(co_await require_held(services, context, Permission::info, permit.who(), draft.record));
@@ -167,21 +174,15 @@ Async<Reply> KeysRotate::handle(Services& services, Context context, Authorized<
   co_return Reply::json(201, to_json(created, services.clock.now()));
 }
 
-Async<Reply> KeysEnable::handle(Services& services, Context context, Authorized<Permission> permit, Validated<Input>) {
-  const auto id = PARLEY_CO_TRY(co_await find_key(services, permit.tenant(), std::string(context.parameter)));
-  const trail::Object object("key", id);
-  PARLEY_CO_TRY(
-      co_await services.trail.write(context.request, permit.who(), Permission::info.name, permit.rule(), object));
+Async<Reply> KeysEnable::handle(Services& services, Context context, Authorized<EnableKey> permit, Validated<NoInput>) {
+  const auto id = PARLEY_CO_TRY(co_await find_and_record(services, context, permit));
   PARLEY_CO_TRY(co_await services.keys.enable(permit.tenant(), id));
   const auto key = PARLEY_CO_TRY(co_await services.keys.load(permit.tenant(), id));
   co_return Reply::json(200, to_json(key, services.clock.now()));
 }
 
-Async<Reply> KeysRevoke::handle(Services& services, Context context, Authorized<Permission> permit, Validated<Input>) {
-  const auto id = PARLEY_CO_TRY(co_await find_key(services, permit.tenant(), std::string(context.parameter)));
-  const trail::Object object("key", id);
-  PARLEY_CO_TRY(
-      co_await services.trail.write(context.request, permit.who(), Permission::info.name, permit.rule(), object));
+Async<Reply> KeysRevoke::handle(Services& services, Context context, Authorized<RevokeKey> permit, Validated<NoInput>) {
+  const auto id = PARLEY_CO_TRY(co_await find_and_record(services, context, permit));
   PARLEY_CO_TRY(co_await services.keys.revoke(permit.tenant(), id));
   co_return Reply::json(200, json::object{{"id", id.to_string()}, {"revoked", true}});
 }

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "parley/api/action_kinds.h"
 #include "parley/api/route.h"
 #include "parley/identity/key_record.h"
 #include "parley/identity/key_store.h"
@@ -14,57 +15,24 @@
 namespace parley::api {
 
 struct ListKeys {
-  static constexpr ActionInfo info{
-      .name = "key.list",
-      .summary = "The organisation's keys, without their texts",
-      .scope = Scope::keys_manage,
-      .cost = Cost::read,
-      .on = ActionInfo::On::organisation,
-  };
+  static constexpr ActionInfo info = kinds::of_organisation("key.list", "The organisation's keys, without their texts",
+                                                            Scope::keys_manage, kinds::reads);
 };
-
 struct CreateKey {
-  static constexpr ActionInfo info{
-      .name = "key.create",
-      .summary = "Make a key; its text is told this once",
-      .scope = Scope::keys_manage,
-      .cost = Cost::read,
-      .on = ActionInfo::On::organisation,
-      .effect = ActionInfo::Effect::writes,
-  };
+  static constexpr ActionInfo info =
+      kinds::of_organisation("key.create", "Make a key; its text is told this once", Scope::keys_manage, kinds::writes);
 };
-
 struct RotateKey {
-  static constexpr ActionInfo info{
-      .name = "key.rotate",
-      .summary = "Make a key's successor; its text is told this once",
-      .scope = Scope::keys_manage,
-      .cost = Cost::read,
-      .on = ActionInfo::On::organisation,
-      .effect = ActionInfo::Effect::writes,
-  };
+  static constexpr ActionInfo info = kinds::of_organisation(
+      "key.rotate", "Make a key's successor; its text is told this once", Scope::keys_manage, kinds::writes);
 };
-
 struct EnableKey {
-  static constexpr ActionInfo info{
-      .name = "key.enable",
-      .summary = "Switch a key on again that was idle",
-      .scope = Scope::keys_manage,
-      .cost = Cost::read,
-      .on = ActionInfo::On::organisation,
-      .effect = ActionInfo::Effect::writes,
-  };
+  static constexpr ActionInfo info =
+      kinds::of_organisation("key.enable", "Switch a key on again that was idle", Scope::keys_manage, kinds::writes);
 };
-
 struct RevokeKey {
-  static constexpr ActionInfo info{
-      .name = "key.revoke",
-      .summary = "End a key at once and for good",
-      .scope = Scope::keys_manage,
-      .cost = Cost::read,
-      .on = ActionInfo::On::organisation,
-      .effect = ActionInfo::Effect::writes,
-  };
+  static constexpr ActionInfo info =
+      kinds::of_organisation("key.revoke", "End a key at once and for good", Scope::keys_manage, kinds::writes);
 };
 
 /// A key as people and programs are told of it: everything but its text and digest.
@@ -74,15 +42,9 @@ boost::json::object to_json(const identity::CreatedKey& created, Timestamp now);
 
 namespace actions {
 
-struct KeysList {
-  using Permission = ListKeys;
-  using Input = NoInput;
-  static constexpr auto input_from = Route::Input::none;
-  static constexpr auto slug_from = Route::Slug::none;
-  static constexpr std::size_t body_bytes_max = 0;
-  static constexpr auto streams = Route::Streams::no;
-  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
-                             Validated<Input> input);
+struct KeysList : JsonAction<ListKeys> {
+  static Async<Reply> handle(Services& services, Context context, Authorized<ListKeys> permit,
+                             Validated<NoInput> input);
 };
 
 struct KeyCreateInput {
@@ -114,16 +76,11 @@ struct KeyCreateInput {
   }
 };
 
-struct KeysCreate {
-  using Permission = CreateKey;
-  using Input = KeyCreateInput;
-  static constexpr auto input_from = Route::Input::body;
-  static constexpr auto slug_from = Route::Slug::none;
+struct KeysCreate : JsonAction<CreateKey, KeyCreateInput> {
   // The longest of each field, escaped.
   static constexpr std::size_t body_bytes_max = 64 * 1024;
-  static constexpr auto streams = Route::Streams::no;
-  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
-                             Validated<Input> input);
+  static Async<Reply> handle(Services& services, Context context, Authorized<CreateKey> permit,
+                             Validated<KeyCreateInput> input);
 };
 
 struct KeyRotateInput {
@@ -139,37 +96,20 @@ struct KeyRotateInput {
   }
 };
 
-struct KeysRotate {
-  using Permission = RotateKey;
-  using Input = KeyRotateInput;
-  static constexpr auto input_from = Route::Input::body;
-  static constexpr auto slug_from = Route::Slug::none;
+struct KeysRotate : JsonAction<RotateKey, KeyRotateInput> {
   static constexpr std::size_t body_bytes_max = 8 * 1024;
-  static constexpr auto streams = Route::Streams::no;
-  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
-                             Validated<Input> input);
+  static Async<Reply> handle(Services& services, Context context, Authorized<RotateKey> permit,
+                             Validated<KeyRotateInput> input);
 };
 
-struct KeysEnable {
-  using Permission = EnableKey;
-  using Input = NoInput;
-  static constexpr auto input_from = Route::Input::none;
-  static constexpr auto slug_from = Route::Slug::none;
-  static constexpr std::size_t body_bytes_max = 0;
-  static constexpr auto streams = Route::Streams::no;
-  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
-                             Validated<Input> input);
+struct KeysEnable : JsonAction<EnableKey> {
+  static Async<Reply> handle(Services& services, Context context, Authorized<EnableKey> permit,
+                             Validated<NoInput> input);
 };
 
-struct KeysRevoke {
-  using Permission = RevokeKey;
-  using Input = NoInput;
-  static constexpr auto input_from = Route::Input::none;
-  static constexpr auto slug_from = Route::Slug::none;
-  static constexpr std::size_t body_bytes_max = 0;
-  static constexpr auto streams = Route::Streams::no;
-  static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
-                             Validated<Input> input);
+struct KeysRevoke : JsonAction<RevokeKey> {
+  static Async<Reply> handle(Services& services, Context context, Authorized<RevokeKey> permit,
+                             Validated<NoInput> input);
 };
 
 }  // namespace actions

@@ -8,20 +8,25 @@
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/tenant_store.h"
 
-namespace parley::api::actions {
+namespace parley::api {
 
 namespace json = boost::json;
+
+json::object to_json(const ProjectRef& project) {
+  const auto& access = *project.access;
+  return {{"id", project.project.to_string()},
+          {"slug", project.slug},
+          {"is_private", access.visibility == Visibility::private_project},
+          {"server_reads", access.server_reads == ProjectAccess::ServerReads::on},
+          {"biel_compat", access.biel_compat == ProjectAccess::BielCompat::on},
+          {"origins", json::array(access.origins.begin(), access.origins.end())}};
+}
+
+namespace actions {
 
 namespace {
 
 using identity::Doer;
-
-template <class IdType>
-Result<IdType> id_in(const Context& context) {
-  const auto id = IdType::parse(context.parameter);
-  if (!id) return fail(Code::not_found, "no such address");
-  return *id;
-}
 
 Result<identity::Role> role_of(const std::string& text, Literal field) {
   const auto role = identity::parse_role(text);
@@ -35,19 +40,20 @@ Async<Doer> doer_of(Services& services, Context context) {
   co_return Doer::member(session);
 }
 
-/// A project of the organisation by its slug; another's is one that does not exist.
-Async<ProjectId> load_project_of(Services& services, TenantId tenant, std::string slug) {
-  const auto project = PARLEY_CO_TRY(co_await services.projects.find(std::move(slug)));
-  if (!project || project->tenant != tenant) co_return fail(Code::not_found, "no such project");
-  co_return project->project;
+/// The organisation's projects.
+template <Action A>
+Async<std::vector<identity::Project>> projects_of(Services& services, Authorized<A> permit) {
+  const auto session = services.door.open(permit);
+  auto work = [](db::TenantReader& reader) { return identity::list_projects(reader); };
+  co_return co_await session.read(std::move(work));
 }
 
-json::object row_of(const identity::MemberRow& row, const std::vector<std::pair<ProjectId, std::string>>& slugs) {
+json::object row_of(const identity::MemberRow& row, const std::vector<identity::Project>& projects) {
   json::array grants;
   for (const auto& grant : row.member.grants) {
-    const auto found = std::ranges::find(slugs, grant.project, &std::pair<ProjectId, std::string>::first);
-    if (found != slugs.end())
-      grants.push_back(json::object{{"project", found->second}, {"role", identity::name(grant.role)}});
+    const auto found = std::ranges::find(projects, grant.project, &identity::Project::id);
+    if (found != projects.end())
+      grants.push_back(json::object{{"project", found->slug}, {"role", identity::name(grant.role)}});
   }
   return {{"id", row.member.account.to_string()},
           {"email", row.email},
@@ -56,16 +62,6 @@ json::object row_of(const identity::MemberRow& row, const std::vector<std::pair<
           {"second_factor", row.has_factor},
           {"confirmed", row.confirmed},
           {"disabled", row.disabled}};
-}
-
-template <Action A>
-Async<std::vector<std::pair<ProjectId, std::string>>> slugs_of(Services& services, Authorized<A> permit) {
-  const auto session = services.door.open(permit);
-  auto work = [](db::TenantReader& reader) { return identity::list_projects(reader); };
-  std::vector<std::pair<ProjectId, std::string>> slugs;
-  for (auto& project : PARLEY_CO_TRY(co_await session.read(std::move(work))))
-    slugs.emplace_back(project.id, std::move(project.slug));
-  co_return slugs;
 }
 
 json::object describe(const identity::Invitation& invitation) {
@@ -81,10 +77,10 @@ json::object describe(const identity::Invitation& invitation) {
 Async<Reply> ListMembers::handle(Services& services, Context context, Authorized<SeeMembers> permit,
                                  Validated<NoInput>) {
   auto doer = PARLEY_CO_TRY(co_await doer_of(services, context));
-  const auto slugs = PARLEY_CO_TRY(co_await slugs_of(services, permit));
+  const auto projects = PARLEY_CO_TRY(co_await projects_of(services, permit));
   json::array rows;
   for (const auto& row : PARLEY_CO_TRY(co_await services.people.members.list(doer, permit.tenant())))
-    rows.push_back(row_of(row, slugs));
+    rows.push_back(row_of(row, projects));
   co_return Reply::json(200, json::object{{"members", std::move(rows)}});
 }
 
@@ -103,7 +99,7 @@ Async<Reply> PutMember::handle(Services& services, Context context, Authorized<M
   if (input->grants) {
     std::vector<identity::ProjectGrant> wanted;
     for (const auto& grant : *input->grants)
-      wanted.push_back({PARLEY_CO_TRY(co_await load_project_of(services, tenant, grant.project)),
+      wanted.push_back({PARLEY_CO_TRY(co_await services.projects.load(tenant, grant.project)).project,
                         PARLEY_CO_TRY(role_of(grant.role, "grants"))});
     for (const auto& old : member->grants)
       if (std::ranges::find(wanted, old.project, &identity::ProjectGrant::project) == wanted.end())
@@ -111,9 +107,9 @@ Async<Reply> PutMember::handle(Services& services, Context context, Authorized<M
     for (const auto& grant : wanted)
       PARLEY_CO_TRY(co_await services.people.members.grant(doer, tenant, account, grant));
   }
-  const auto slugs = PARLEY_CO_TRY(co_await slugs_of(services, permit));
+  const auto projects = PARLEY_CO_TRY(co_await projects_of(services, permit));
   for (const auto& row : PARLEY_CO_TRY(co_await services.people.members.list(doer, tenant)))
-    if (row.member.account == account) co_return Reply::json(200, row_of(row, slugs));
+    if (row.member.account == account) co_return Reply::json(200, row_of(row, projects));
   co_return fail(Code::not_found, "there is no such member");
 }
 
@@ -146,7 +142,7 @@ Async<Reply> PostInvitation::handle(Services& services, Context context, Authori
   if (input->project.has_value() != input->project_role.has_value())
     co_return fail(Code::invalid_argument, "project and project_role go together");
   if (input->project)
-    wanted.grant = {PARLEY_CO_TRY(co_await load_project_of(services, permit.tenant(), *input->project)),
+    wanted.grant = {PARLEY_CO_TRY(co_await services.projects.load(permit.tenant(), *input->project)).project,
                     PARLEY_CO_TRY(role_of(*input->project_role, "project_role"))};
   PARLEY_CO_TRY(co_await services.trail.write(context.request, permit.who(), Invite::info.name, permit.rule(),
                                               trail::Object("tenant", permit.tenant())));
@@ -198,21 +194,16 @@ Async<Reply> PutOrganisation::handle(Services& services, Context context, Author
 }
 
 Async<Reply> ListProjects::handle(Services& services, Context, Authorized<SeeProjects> permit, Validated<NoInput>) {
-  const auto session = services.door.open(permit);
-  auto work = [](db::TenantReader& reader) { return identity::list_projects(reader); };
   json::array rows;
-  for (const auto& project : PARLEY_CO_TRY(co_await session.read(std::move(work)))) {
+  for (const auto& project : PARLEY_CO_TRY(co_await projects_of(services, permit))) {
     const auto place = PARLEY_CO_TRY(co_await services.projects.find(project.slug));
     if (!place) continue;  // going, or not whole yet
-    rows.push_back(
-        json::object{{"slug", project.slug},
-                     {"name", project.name},
-                     {"is_private", place->access->visibility == Visibility::private_project},
-                     {"server_reads", place->access->server_reads == ProjectAccess::ServerReads::on},
-                     {"biel_compat", place->access->biel_compat == ProjectAccess::BielCompat::on},
-                     {"origins", json::array(place->access->origins.begin(), place->access->origins.end())}});
+    json::object row = to_json(*place);
+    row["name"] = project.name;
+    rows.push_back(std::move(row));
   }
   co_return Reply::json(200, json::object{{"projects", std::move(rows)}});
 }
 
-}  // namespace parley::api::actions
+}  // namespace actions
+}  // namespace parley::api

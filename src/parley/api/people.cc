@@ -86,13 +86,6 @@ Result<std::string> csrf_of(const Context& context) {
   return PARLEY_TRY(identity::parse_session_token(*cookie)).csrf_token();
 }
 
-template <class IdType>
-Result<IdType> id_in(const Context& context) {
-  const auto id = IdType::parse(context.parameter);
-  if (!id) return fail(Code::not_found, "no such address");
-  return *id;
-}
-
 }  // namespace
 
 Async<Reply> SignIn::handle(Services& services, Context context, Validated<Input> input) {

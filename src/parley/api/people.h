@@ -1,5 +1,6 @@
 #pragma once
 
+#include "parley/api/action_kinds.h"
 #include "parley/api/route.h"
 #include "parley/identity/members.h"
 
@@ -105,98 +106,74 @@ struct AcceptInvitation {
 
 // On one's own account.
 
-namespace detail {
-/// An action on one's own account. Its scope is without meaning: being signed in is all it takes.
-consteval ActionInfo own(Literal name, Literal summary, ActionInfo::Effect effect,
-                         ActionInfo::Enrolling enrolling = ActionInfo::Enrolling::may_not) {
-  return {.name = name,
-          .summary = summary,
-          .scope = Scope::project_read,
-          .cost = Cost::read,
-          .on = ActionInfo::On::account,
-          .enrolling = enrolling,
-          .effect = effect};
-}
-/// An action on the organisation.
-consteval ActionInfo of_organisation(Literal name, Literal summary, Scope scope, ActionInfo::Effect effect) {
-  return {.name = name,
-          .summary = summary,
-          .scope = scope,
-          .cost = Cost::read,
-          .on = ActionInfo::On::organisation,
-          .effect = effect};
-}
-inline constexpr auto reads = ActionInfo::Effect::reads;
-inline constexpr auto writes = ActionInfo::Effect::writes;
-inline constexpr auto also_enrolling = ActionInfo::Enrolling::may;
-}  // namespace detail
-
 struct SeeSession {
   static constexpr ActionInfo info =
-      detail::own("session.read", "Who is signed in, and what is still owed", detail::reads, detail::also_enrolling);
+      kinds::own("session.read", "Who is signed in, and what is still owed", kinds::reads, kinds::also_enrolling);
 };
 struct EndSession {
-  static constexpr ActionInfo info = detail::own("session.end", "Sign out", detail::writes, detail::also_enrolling);
+  static constexpr ActionInfo info = kinds::own("session.end", "Sign out", kinds::writes, kinds::also_enrolling);
 };
 struct ChooseOrganisation {
   static constexpr ActionInfo info =
-      detail::own("session.organisation", "Act for another organisation of one's own", detail::writes);
+      kinds::own("session.organisation", "Act for another organisation of one's own", kinds::writes);
 };
 struct ChangePassword {
   static constexpr ActionInfo info =
-      detail::own("account.password", "Change one's password; ends all other sessions", detail::writes);
+      kinds::own("account.password", "Change one's password; ends all other sessions", kinds::writes);
 };
 struct SeeSessions {
-  static constexpr ActionInfo info = detail::own("account.sessions", "Where one is signed in", detail::reads);
+  static constexpr ActionInfo info = kinds::own("account.sessions", "Where one is signed in", kinds::reads);
 };
 struct EndSessions {
   static constexpr ActionInfo info =
-      detail::own("account.sessions.end", "Sign out elsewhere, one session or all others", detail::writes);
+      kinds::own("account.sessions.end", "Sign out elsewhere, one session or all others", kinds::writes);
 };
 struct SeeFactors {
   static constexpr ActionInfo info =
-      detail::own("account.factors", "One's second factors", detail::reads, detail::also_enrolling);
+      kinds::own("account.factors", "One's second factors", kinds::reads, kinds::also_enrolling);
 };
 struct EnrolFactor {
   static constexpr ActionInfo info =
-      detail::own("account.factor.enrol", "Set up a second factor", detail::writes, detail::also_enrolling);
+      kinds::own("account.factor.enrol", "Set up a second factor", kinds::writes, kinds::also_enrolling);
 };
 struct ManageFactors {
   static constexpr ActionInfo info =
-      detail::own("account.factor.manage", "Remove a second factor, make new recovery codes", detail::writes);
+      kinds::own("account.factor.manage", "Remove a second factor, make new recovery codes", kinds::writes);
 };
 
 // On the organisation.
 
 struct SeeMembers {
   static constexpr ActionInfo info =
-      detail::of_organisation("members.list", "Who belongs to the organisation", Scope::members_read, detail::reads);
+      kinds::of_organisation("members.list", "Who belongs to the organisation", Scope::members_read, kinds::reads);
 };
 struct ManageMembers {
-  static constexpr ActionInfo info = detail::of_organisation(
-      "members.change", "Change roles and grants, remove members", Scope::members_manage, detail::writes);
+  static constexpr ActionInfo info = kinds::of_organisation("members.change", "Change roles and grants, remove members",
+                                                            Scope::members_manage, kinds::writes);
 };
 struct Invite {
-  static constexpr ActionInfo info = detail::of_organisation("members.invite", "Invite people, withdraw invitations",
-                                                             Scope::members_manage, detail::writes);
+  static constexpr ActionInfo info = kinds::of_organisation("members.invite", "Invite people, withdraw invitations",
+                                                            Scope::members_manage, kinds::writes);
 };
 struct SeeInvitations {
   static constexpr ActionInfo info =
-      detail::of_organisation("members.invitations", "Pending invitations", Scope::members_manage, detail::reads);
+      kinds::of_organisation("members.invitations", "Pending invitations", Scope::members_manage, kinds::reads);
 };
 struct SeeOrganisation {
   static constexpr ActionInfo info =
-      detail::of_organisation("organisation.read", "The organisation's settings", Scope::members_read, detail::reads);
+      kinds::of_organisation("organisation.read", "The organisation's settings", Scope::members_read, kinds::reads);
 };
 struct ChangeOrganisation {
-  static constexpr ActionInfo info =
-      detail::of_organisation("organisation.change", "Change what holds for the whole organisation",
-                              Scope::organisation_manage, detail::writes);
+  static constexpr ActionInfo info = kinds::of_organisation(
+      "organisation.change", "Change what holds for the whole organisation", Scope::organisation_manage, kinds::writes);
 };
 struct SeeProjects {
   static constexpr ActionInfo info =
-      detail::of_organisation("projects.list", "The organisation's projects", Scope::project_read, detail::reads);
+      kinds::of_organisation("projects.list", "The organisation's projects", Scope::project_read, kinds::reads);
 };
+
+/// A project as people and programs are told from where it may be reached.
+boost::json::object to_json(const ProjectRef& project);
 
 namespace actions {
 

@@ -139,7 +139,11 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
 
   // A cookie of ours that cannot be read is a credential that does not hold.
   auto session = http::find_cookie(*progress.context.head, session_cookie);
-  if (!session) co_return std::unexpected(std::move(session).error());
+  if (!session) {
+    progress.settled.rule = "credential_invalid";
+    services.trail.count_anonymous_refusal(progress.settled.rule);
+    co_return std::unexpected(std::move(session).error());
+  }
   progress.session = *session;
 
   // Authenticate. A credential that does not hold is an error, never an anonymous caller.
@@ -159,8 +163,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
   progress.who = caller->who();
 
   // Admit. Before anything that costs: the body, the project, the work.
-  auto admitted =
-      co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost), progress.who.vouched_by);
+  auto admitted = co_await services.admission.admit(from, *caller, admission::work_of(route.action->cost));
   if (!admitted) {
     progress.settled.rule = admitted.error().limit;
     // Best effort: a limit is met too often to wait for its record, and the refusal stands either way.

@@ -33,6 +33,14 @@ struct Context {
   chat::DeltaSink* deltas = nullptr;  ///< set when the client asked for server-sent events and the action streams
 };
 
+/// The id that stands in the path. `not_found` for a text that is none: nothing has such an address.
+template <class IdType>
+Result<IdType> id_in(const Context& context) {
+  const auto id = IdType::parse(context.parameter);
+  if (!id) return fail(Code::not_found, "no such address");
+  return *id;
+}
+
 /// How a caller's question was settled before the handler ran; what the log and the trail record.
 struct Settled {
   Literal rule = "none";

@@ -11,6 +11,7 @@
 #include "parley/api/actions.h"
 #include "parley/api/key_actions.h"
 #include "parley/api/openapi.h"
+#include "parley/api/people.h"
 #include "parley/cli/doctor.h"
 #include "parley/cli/selftest.h"
 #include "parley/identity/gate.h"
@@ -150,16 +151,6 @@ Result<int> run(const Shell& shell, const ProjectCreate& command) {
   return 0;
 }
 
-json::object to_json(const ProjectRef& project) {
-  const auto& access = *project.access;
-  return {{"id", project.project.to_string()},
-          {"slug", project.slug},
-          {"is_private", access.visibility == Visibility::private_project},
-          {"server_reads", access.server_reads == ProjectAccess::ServerReads::on},
-          {"biel_compat", access.biel_compat == ProjectAccess::BielCompat::on},
-          {"origins", json::array(access.origins.begin(), access.origins.end())}};
-}
-
 Result<int> run(const Shell& shell, const ProjectSet& command) {
   auto project = PARLEY_TRY(load_project(shell, command.project));
   ProjectAccess access = *project.access;
@@ -179,7 +170,7 @@ Result<int> run(const Shell& shell, const ProjectSet& command) {
   PARLEY_TRY(record(shell, project.tenant, "project.set_access", trail::Object("project", project.project)));
   PARLEY_TRY(shell.at.wait(shell.at.tenants->set_access(project.tenant, project.project, access)));
   project.access = std::make_shared<const ProjectAccess>(std::move(access));
-  shell.print(to_json(project), [&] {
+  shell.print(api::to_json(project), [&] {
     std::string text = fmt::format("{}: {}", project.slug,
                                    project.access->visibility == Visibility::private_project ? "private" : "public");
     if (project.access->server_reads == ProjectAccess::ServerReads::on) text += ", server reads";

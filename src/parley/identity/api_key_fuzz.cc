@@ -7,26 +7,11 @@
 #include <string_view>
 
 #include "parley/identity/api_key.h"
+#include "parley/identity/fuzz_random.h"
 
 namespace {
 
 using namespace parley;
-
-// Makes keys out of the fuzzer's bytes.
-class BytesRandom final : public crypto::Random {
- public:
-  explicit BytesRandom(std::string_view bytes) : bytes_(bytes) {}
-  void fill(std::span<std::uint8_t> out) override {
-    for (auto& byte : out) {
-      byte = at_ < bytes_.size() ? static_cast<std::uint8_t>(bytes_[at_]) : static_cast<std::uint8_t>(at_);
-      ++at_;
-    }
-  }
-
- private:
-  std::string_view bytes_;
-  std::size_t at_ = 0;
-};
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -45,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!identity::parse_api_key(std::string(text) + " "));
   }
 
-  BytesRandom random(text);
+  identity::FuzzRandom random(text);
   const auto kind = size % 2 == 0 ? identity::KeyKind::secret : identity::KeyKind::public_key;
   const Secret made = identity::make_api_key(kind, random);
   const auto parsed = identity::parse_api_key(made.reveal());

@@ -9,6 +9,11 @@ std::unexpected<Denied> deny(Code code, Literal reason, Literal rule) {
   return std::unexpected(Denied{Error(code, reason), rule});
 }
 
+std::unexpected<Denied> deny_scope(Scope scope) {
+  return std::unexpected(Denied{
+      Error(Code::permission_denied, "the credential does not hold this scope").about(name(scope)), "scope_missing"});
+}
+
 }  // namespace
 
 Principal Gate::principal_of(const LocalOperator& who, const ProjectRef& project) {
@@ -81,11 +86,7 @@ Rule decide_on_project(const ActionInfo& action, const Principal& who, const std
   // One answer for "absent" and "not yours", so that asking tells nothing.
   const bool theirs = project && who.tenant == project->tenant && (!who.project || *who.project == project->project);
   if (!theirs) return deny(Code::not_found, "no such project", "outside_credential");
-  if (!who.scopes_on(project->project).contains(action.scope)) {
-    return std::unexpected(
-        Denied{Error(Code::permission_denied, "the credential does not hold this scope").about(name(action.scope)),
-               "scope_missing"});
-  }
+  if (!who.scopes_on(project->project).contains(action.scope)) return deny_scope(action.scope);
   if (who.kind == PrincipalKind::visitor) {
     if (action.visitors != ActionInfo::Visitors::may)
       return deny(Code::permission_denied, "not for visitors", "not_for_visitors");
@@ -122,10 +123,7 @@ Rule Gate::decide(const ActionInfo& action, const Principal& who, const std::opt
       // A key for one project has no say in what lies outside it.
       if (!who.tenant || who.project)
         return deny(Code::permission_denied, "not for this credential", "outside_credential");
-      if (!who.scopes.contains(action.scope))
-        return std::unexpected(
-            Denied{Error(Code::permission_denied, "the credential does not hold this scope").about(name(action.scope)),
-                   "scope_missing"});
+      if (!who.scopes.contains(action.scope)) return deny_scope(action.scope);
       return "scope_held";
     case ActionInfo::On::account:
       if (who.kind != PrincipalKind::member)

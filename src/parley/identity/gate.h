@@ -42,6 +42,7 @@ class Gate {
 
   /// For the command line of this machine: everything, on any project.
   template <Action A>
+    requires(A::info.on == ActionInfo::On::project)
   static Authorized<A> authorize(const LocalOperator& who, ProjectRef project) {
     Principal principal = principal_of(who, project);
     return Authorized<A>(std::move(principal), std::move(project), "local_operator");

@@ -27,6 +27,12 @@ Async<std::optional<ProjectRef>> ProjectDirectory::find(std::string slug) {
   co_return project;
 }
 
+Async<ProjectRef> ProjectDirectory::load(TenantId tenant, std::string slug) {
+  auto project = PARLEY_CO_TRY(co_await find(std::move(slug)));
+  if (!project || project->tenant != tenant) co_return fail(Code::not_found, "no such project");
+  co_return *std::move(project);
+}
+
 Async<bool> ProjectDirectory::is_listed_anywhere(std::string origin) {
   const Timestamp now = clock_.now();
   {

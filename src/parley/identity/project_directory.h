@@ -23,6 +23,9 @@ class ProjectDirectory {
   /// None for a slug that leads nowhere, of whatever shape.
   Async<std::optional<ProjectRef>> find(std::string slug);
 
+  /// The same for a project of this tenant's. `not_found` for another's, as for one that does not exist.
+  Async<ProjectRef> load(TenantId tenant, std::string slug);
+
   /// Whether any project of anybody lists this origin (in the spelling of `parse_origin`). Says only that a browser may
   /// be told what we answer to that site; what a project allows is for the gate.
   Async<bool> is_listed_anywhere(std::string origin);

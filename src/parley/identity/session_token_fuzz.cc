@@ -6,27 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "parley/identity/fuzz_random.h"
 #include "parley/identity/session_token.h"
 
 namespace {
 
 using namespace parley;
-
-// Makes tokens out of the fuzzer's bytes.
-class BytesRandom final : public crypto::Random {
- public:
-  explicit BytesRandom(std::string_view bytes) : bytes_(bytes) {}
-  void fill(std::span<std::uint8_t> out) override {
-    for (auto& byte : out) {
-      byte = at_ < bytes_.size() ? static_cast<std::uint8_t>(bytes_[at_]) : static_cast<std::uint8_t>(at_);
-      ++at_;
-    }
-  }
-
- private:
-  std::string_view bytes_;
-  std::size_t at_ = 0;
-};
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -44,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!session->matches_csrf(text));
   }
 
-  BytesRandom random(text);
+  identity::FuzzRandom random(text);
   const Secret made = identity::make_session_token(random);
   const auto parsed = identity::parse_session_token(made.reveal());
   require(parsed.has_value() && parsed->matches_csrf(parsed->csrf_token()));
