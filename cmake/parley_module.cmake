@@ -12,8 +12,9 @@
 # A header-only module has no SOURCES.
 set_property(GLOBAL PROPERTY PARLEY_POSTURES "")
 
-# What scripts/test builds under the sanitizers (the program and its benches are not worth building twice), what
-# scripts/fuzz, scripts/bench and scripts/soak run. The lists are files, so that a script need not guess from names.
+# What scripts/test builds under the sanitizers (the modules' tests and fuzz corpora; the program, its scenarios and its
+# benches are not worth building twice), what scripts/fuzz, scripts/bench and scripts/soak run. The lists are files, so
+# that a script need not guess from names.
 add_custom_target(parley_checks)
 add_custom_target(parley_fuzzers)
 add_custom_target(parley_benches)

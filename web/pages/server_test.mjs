@@ -72,6 +72,18 @@ async function new_person() {
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const submit = (page) => page.locator('dialog').last().locator('[type="submit"]').click();
 const told = (page, text) => page.locator('.result').getByText(text).waitFor();
+/// Submits the open dialog; where the program asks for patience, as it does of whoever proves who they are often, waits
+/// for as long as it says and tries again.
+async function submit_patiently(page) {
+  const refusal = page.locator('dialog').last().getByText(/^Try again in \d+ seconds?\.$/);
+  const sending = page.locator('dialog[open] [type="submit"][aria-disabled]');
+  for (let tries = 0; tries < 3; tries += 1) {
+    await submit(page);
+    while (await sending.count() > 0) await page.waitForTimeout(100);
+    if (await refusal.count() === 0 || !(await refusal.isVisible())) return;
+    await page.waitForTimeout(1000 * (1 + Number(/\d+/.exec(await refusal.textContent())[0])));
+  }
+}
 const at_path = (page, where) => page.waitForURL(`${origin}${where}`);
 async function sign_in(page, who) {
   await page.locator('#email').fill(who.email);
@@ -154,12 +166,12 @@ const walk = [
     await button(page, 'Change the password').click();
     await page.locator('dialog [name="old"]').fill('not the old one');
     await page.locator('dialog [name="new"]').fill('aaaaaaaaaaaaaa');
-    await submit(page);
+    await submit_patiently(page);
     await page.locator('dialog .summary:not([hidden]), dialog .error:not(:empty)').first().waitFor();
     const next = password();
     await page.locator('dialog [name="old"]').fill(own.password);
     await page.locator('dialog [name="new"]').fill(next);
-    await submit(page);
+    await submit_patiently(page);
     await told(page, 'The password is changed');
     own.password = next;
   }],
@@ -266,7 +278,9 @@ for (const [name, run, needed] of walk) {
     steps += 1;
   } catch (e) {
     failed = 1;
-    console.log(`FAILED  ${name}\n        at ${page.url().replace(/#.*/, '')}\n        ${String(e.message).split('\n').slice(0, 12).join('\n        ')}`);
+    const seen = await page.locator('main').innerText().catch(() => 'no page');
+    const lines = [`at ${page.url().replace(/#.*/, '')}`, ...String(e.message).split('\n').slice(0, 12), 'The page says:', ...seen.split(/\n+/)];
+    console.log(`FAILED  ${name}\n        ${lines.join('\n        ')}`);
     break;  // what comes next needs what this one makes
   }
 }
