@@ -3,9 +3,16 @@
 set(PARLEY_SANITIZE "" CACHE STRING "Sanitizers for every target, e.g. address,undefined or thread")
 option(PARLEY_FUZZ "Build libFuzzer executables instead of corpus replays" OFF)
 
-# Dev: -O1 keeps tests quick, -g1 keeps objects small enough to link in a second.
-set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "" FORCE)
-set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "" FORCE)
+# Dev: -O1 keeps tests quick, -g1 keeps objects small enough to link in a second. With sanitizers the optimizer takes
+# three quarters of the build (22 s against 6 for a store), more than it saves when the tests run. Fuzzing runs for
+# longer than it builds.
+if(PARLEY_SANITIZE AND NOT PARLEY_FUZZ)
+  set(dev_level -O0)
+else()
+  set(dev_level -O1)
+endif()
+set(CMAKE_CXX_FLAGS_DEV "${dev_level} -g1" CACHE STRING "" FORCE)
+set(CMAKE_C_FLAGS_DEV "${dev_level} -g1" CACHE STRING "" FORCE)
 set(CMAKE_EXE_LINKER_FLAGS_DEV "" CACHE STRING "" FORCE)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1" CACHE STRING "" FORCE)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1" CACHE STRING "" FORCE)
