@@ -30,7 +30,7 @@ std::unique_ptr<server::Installation> open_installation(const fs::path& data) {
 ProjectRef make_project(server::Installation& at, const std::string& name, const fs::path& documents) {
   const auto tenant = must(at.wait(at.tenants->create(name)), "create a tenant");
   must(at.wait(at.tenants->create_project(tenant.id, {.name = name, .slug = name})), "create a project");
-  const auto project = must(at.wait(at.projects->find(name)), "find the project");
+  const auto project = must(at.wait(at.tenants->find_slug(name)), "find the project");
   if (!project) give_up("the project that was made is not found");
   const auto permit = identity::Gate::authorize<knowledge::IngestDocuments>(at.local_operator(::geteuid()), *project);
   must(at.library->ingest(permit, {.paths = {documents}, .base_url = {}}, {}), "ingest");
@@ -125,7 +125,7 @@ std::vector<std::string> Ledger::check(server::Installation& at, Which which) {
   std::map<std::string, std::vector<const Acknowledged*>> by_slug;
   for (std::size_t i = all ? 0 : chats_checked_; i < chats_.size(); ++i) by_slug[chats_[i].slug].push_back(&chats_[i]);
   for (const auto& [slug, messages] : by_slug) {
-    const auto project = must(at.wait(at.projects->find(slug)), "find a project");
+    const auto project = must(at.wait(at.tenants->find_slug(slug)), "find a project");
     if (!project) {
       wrong.push_back("a project with acknowledged messages is gone: " + slug);
       continue;
@@ -148,7 +148,7 @@ std::vector<std::string> Ledger::check(server::Installation& at, Which which) {
   }
   for (std::size_t i = all ? 0 : words_checked_; i < words_.size(); ++i) {
     const auto& [slug, word] = words_[i];
-    const auto project = must(at.wait(at.projects->find(slug)), "find a project");
+    const auto project = must(at.wait(at.tenants->find_slug(slug)), "find a project");
     if (!project) {
       wrong.push_back("a project is gone: " + slug);
       continue;

@@ -81,7 +81,7 @@ int die_at(const fs::path& data, const std::string& deed, const std::string& ste
   if (!tenant) give_up("there is no tenant " + name);
   if (deed == "create_project") must(at->wait(tenants.create_project(tenant->id, {.name = name, .slug = name})), deed);
   if (deed == "remove_tenant") must(at->wait(tenants.remove(tenant->id)), deed);
-  const auto project = must(at->wait(at->projects->find(name)), deed);
+  const auto project = must(at->wait(at->tenants->find_slug(name)), deed);
   if (!project) give_up("there is no project " + name);
   if (deed == "remove_project") must(at->wait(tenants.remove_project(tenant->id, project->project)), deed);
   if (deed == "ingest") {
@@ -147,7 +147,7 @@ int run_faults(const fs::path& self, const fs::path& scratch, long times) {
       const auto at = open_installation(data);
       broken += show(check_folder(*at), name);
       const bool is_tenant = must(at->wait(at->tenants->find_by_name(slug)), "find a tenant").has_value();
-      const bool is_project = must(at->wait(at->projects->find(slug)), "find a project").has_value();
+      const bool is_project = must(at->wait(at->tenants->find_slug(slug)), "find a project").has_value();
       if (is_tenant != (what != "remove_tenant")) broken += show({"the tenant should be there, or gone"}, name);
       if (is_project != (what == "create_project" || what == "ingest"))
         broken += show({"the project should be there, or gone"}, name);

@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
       auto opened = server::Installation::open(data, server::Absent::create);
       if (opened) {
         server::Installation& at = **opened;
-        const auto project = at.wait(at.projects->find("power"));
+        const auto project = at.wait(at.tenants->find_slug("power"));
         if (project && *project) {
           power.cut_after(random() % 600 + 1);
           std::vector<std::jthread> threads;

@@ -15,6 +15,7 @@
 #include "parley/admission/limits.h"
 #include "parley/crypto/random.h"
 #include "parley/db/migration.h"
+#include "parley/identity/control_by_tenant.h"
 #include "parley/identity/gate.h"
 #include "parley/identity/visitor_token.h"
 #include "parley/log/log.h"
@@ -47,9 +48,10 @@ class ClockAt final : public Clock {
   Timestamp at_;
 };
 
-/// Anything of a key's or a visitor token's shape, whoever made it.
+/// Anything of a key's, a session's or a visitor token's shape, whoever made it.
 bool has_credential(std::string_view text) {
-  for (const auto& [prefix, length] : {std::pair<std::string_view, std::size_t>{"sk_1", 38}, {"pk_1", 38}, {"vt_", 60}})
+  for (const auto& [prefix, length] :
+       {std::pair<std::string_view, std::size_t>{"sk_1", 38}, {"pk_1", 38}, {"vt_", 60}, {"ps_1", 49}})
     for (auto at = text.find(prefix); at != std::string_view::npos; at = text.find(prefix, at + 1)) {
       const auto rest = text.substr(at + prefix.size(), length);
       const bool token = std::ranges::all_of(
@@ -118,6 +120,14 @@ TestServer::TestServer(std::string_view config) : data_(folder_.path() / "data")
   application_ = must(server::Application::start(*installation_, {}));
 }
 
+void TestServer::restart() {
+  application_->stop();
+  application_.reset();
+  installation_.reset();
+  installation_ = must(server::Installation::open(data_, server::Absent::refuse));
+  application_ = must(server::Application::start(*installation_, {}));
+}
+
 TestServer::~TestServer() {
   application_.reset();
   installation_.reset();
@@ -130,7 +140,7 @@ void TestServer::make_project(TenantId tenant, std::string slug, Visibility visi
   auto& at = *installation_;
   must(at.wait(at.tenants->create_project(
       tenant, {.name = "Handbook", .slug = slug, .access = {.visibility = visibility, .origins = {site}}})));
-  TestProject project{.ref = *must(at.wait(at.projects->find(slug))), .canary = random_word()};
+  TestProject project{.ref = *must(at.wait(at.tenants->find_slug(slug))), .canary = random_word()};
   const auto documents = folder_.path() / slug;
   std::filesystem::create_directories(documents);
   std::ofstream(documents / "turbine.md")
@@ -150,7 +160,7 @@ TestKey TestServer::make_key(KeyWanted wanted) {
   ReadableGroups groups;
   if (wanted.kind == identity::KeyKind::secret) {
     wanted.origins.clear();
-    groups.extent = ReadableGroups::Extent::all;
+    groups.extent = wanted.groups;
   }
   auto created = must(at.wait(at.keys->create({.tenant = wanted.tenant,
                                                .project = wanted.project,
@@ -158,6 +168,7 @@ TestKey TestServer::make_key(KeyWanted wanted) {
                                                .name = "",
                                                .scopes = wanted.scopes,
                                                .origins = std::move(wanted.origins),
+                                               .addresses = std::move(wanted.addresses),
                                                .groups = std::move(groups),
                                                .lifetime = wanted.lifetime})));
   TestKey key{.id = created.record.id, .text = std::string(created.text.reveal())};
@@ -167,6 +178,15 @@ TestKey TestServer::make_key(KeyWanted wanted) {
 
 void TestServer::revoke(const TestProject& project, const TestKey& key) {
   must(installation_->wait(installation_->keys->revoke(project.ref.tenant, key.id)));
+}
+
+void TestServer::leave_idle(const TestKey& key) {
+  using namespace db::literals;
+  auto& at = *installation_;
+  const auto before = at.clock.now() - identity::key_idle_max - std::chrono::hours(1);
+  must(at.store->control().write_blocking([&](db::ControlWriter& writer) -> Result<std::int64_t> {
+    return writer.run("UPDATE api_keys SET created_at = $2 WHERE id = $1"_sql, key.id, before);
+  }));
 }
 
 std::string TestServer::make_visitor(const TestProject& project, std::chrono::microseconds age) {
@@ -196,6 +216,39 @@ std::string TestServer::make_visitor(const TestProject& project, const TestKey& 
                    .token;
   secrets_.push_back(token);
   return token;
+}
+
+AccountId TestServer::make_person(PersonWanted wanted) {
+  auto& at = *installation_;
+  const auto account = must(at.wait(at.accounts->create_without_password(random_word() + "@example.org"))).id;
+  if (!wanted.tenant) return account;
+  must(at.wait(at.members->add(at.local_operator(0), *wanted.tenant, account, wanted.role)));
+  for (const auto& grant : wanted.grants)
+    must(at.wait(at.members->grant(identity::Doer::local(at.local_operator(0)), *wanted.tenant, account, grant)));
+  return account;
+}
+
+TestSession TestServer::make_session(SessionWanted wanted) {
+  auto& at = *installation_;
+  const auto token = identity::make_session_token(at.random);
+  const auto presented = must(identity::parse_session_token(token.reveal()));
+  const auto now = at.clock.now();
+  const bool full = wanted.assurance == identity::Assurance::full;
+  const identity::SessionRecord session{.id = crypto::random_id<identity::SessionId>(at.random),
+                                        .digest = presented.digest(),
+                                        .account = wanted.account,
+                                        .tenant = wanted.tenant,
+                                        .assurance = wanted.assurance,
+                                        .factor_at = full ? std::optional(now - wanted.age) : std::nullopt,
+                                        .client = "a test",
+                                        .created_at = now - wanted.age,
+                                        .last_seen_at = now - wanted.unused_for,
+                                        .ended_at = {}};
+  must(at.store->control().write_blocking(
+      [&](db::ControlWriter& writer) { return identity::by_tenant::insert_session(session, writer); }));
+  TestSession made{.id = session.id, .token = std::string(token.reveal()), .csrf = presented.csrf_token()};
+  secrets_.push_back(made.token);
+  return made;
 }
 
 void TestServer::set_access(const TestProject& project, ProjectAccess access) {

@@ -31,6 +31,12 @@ struct TestKey {
   HttpHeader header() const { return {"Authorization", "Bearer " + text}; }
 };
 
+struct TestSession {
+  identity::SessionId id;
+  std::string token;  ///< the cookie's value
+  std::string csrf;   ///< what goes with it in the header
+};
+
 /// The whole program but its command line, on a folder of its own (or the test's PostgreSQL database), answering on
 /// loopback: two organisations, Alpha and Beta, each with an open (public) and a closed (private) project. Knows every
 /// secret it has made, and looks for them in answers, log and trail.
@@ -54,6 +60,9 @@ class TestServer {
   /// Limits far above what a test sends.
   static const char* const config_without_limits;
 
+  /// Stops, and starts again on the same data: nothing is remembered, and no tenant's file is open. Another port.
+  void restart();
+
   std::uint16_t port() const { return application_->port(); }
   HttpClient client() const { return HttpClient(port()); }
   server::Installation& installation() { return *installation_; }
@@ -72,6 +81,8 @@ class TestServer {
     identity::KeyKind kind = identity::KeyKind::secret;
     std::chrono::microseconds lifetime = std::chrono::hours(1);
     std::vector<std::string> origins = {site};  ///< of a public key
+    std::vector<std::string> addresses = {};
+    ReadableGroups::Extent groups = ReadableGroups::Extent::all;  ///< of a secret key
   };
   TestKey make_key(KeyWanted wanted);
   /// With all scopes that a key may hold, and all groups.
@@ -79,10 +90,27 @@ class TestServer {
     return make_key({.tenant = project.ref.tenant, .project = project.ref.project});
   }
   void revoke(const TestProject& project, const TestKey& key);
+  /// As if it had not been used for longer than a key may be.
+  void leave_idle(const TestKey& key);
   /// A visitor's token for our own pages; with `age`, one that was made so long ago.
   std::string make_visitor(const TestProject& project, std::chrono::microseconds age = {});
   /// One for pages of `site`, made with this public key.
   std::string make_visitor(const TestProject& project, const TestKey& key);
+  /// An account that no password opens, in an organisation if one is named.
+  struct PersonWanted {
+    std::optional<TenantId> tenant = {};
+    identity::Role role = identity::Role::viewer;
+    std::vector<identity::ProjectGrant> grants = {};
+  };
+  AccountId make_person(PersonWanted wanted);
+  /// A session as if somebody had signed in, or had a while ago.
+  struct SessionWanted {
+    AccountId account;
+    std::optional<TenantId> tenant;
+    identity::Assurance assurance = identity::Assurance::full;
+    std::chrono::microseconds age = {}, unused_for = {};
+  };
+  TestSession make_session(SessionWanted wanted);
   /// Changes from where a project may be reached.
   void set_access(const TestProject& project, ProjectAccess access);
   /// Makes a set-up token. Ends one made before.

@@ -109,8 +109,9 @@ Async<Reply> CreateVisitor::handle(Services& services, Context context, Authoriz
                              .project = permit.project().project,
                              .scopes = who.scopes,
                              .origin = context.sender.origin};
-  // A page of ours that asks without a credential stands for a public project, so for what a public key may hold.
-  if (who.kind == PrincipalKind::anonymous) pass.scopes = ScopeSet::public_keys();
+  // A page of ours stands for a public project, so for what a public key may hold, whoever has signed in there: nobody
+  // vouches for the token, so it would outlive their role.
+  if (who.kind == PrincipalKind::anonymous || who.kind == PrincipalKind::member) pass.scopes = ScopeSet::public_keys();
   if (who.kind == PrincipalKind::secret_key) {
     // A server's request says nothing of the page that will use the token, and a token good on any page is none.
     if (!input->origin) co_return fail(Error(Code::invalid_argument, "is needed with a secret key").about("origin"));
@@ -155,10 +156,9 @@ Async<Reply> home(Services& services, Context) { co_return Reply::html(200, serv
 Async<Reply> demo(Services& services, Context context) {
   // The same page for every slug, known or not: whether a project exists is told by what the page asks for, not by it.
   Reply page = Reply::html(200, services.web.page("demo.html"));
-  const auto project = PARLEY_CO_TRY(co_await services.projects.find(std::string(context.parameter)));
+  const auto project = PARLEY_CO_TRY(co_await services.projects.find_public(std::string(context.parameter)));
   // A public project's page may stand in a frame on the sites that may ask it. Others look like one that is not there.
-  if (project && project->access->visibility == Visibility::public_project)
-    page.frame_ancestors = project->access->origins;
+  if (project) page.frame_ancestors = project->access->origins;
   co_return page;
 }
 

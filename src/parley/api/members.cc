@@ -196,7 +196,7 @@ Async<Reply> PutOrganisation::handle(Services& services, Context context, Author
 Async<Reply> ListProjects::handle(Services& services, Context, Authorized<SeeProjects> permit, Validated<NoInput>) {
   json::array rows;
   for (const auto& project : PARLEY_CO_TRY(co_await projects_of(services, permit))) {
-    const auto place = PARLEY_CO_TRY(co_await services.projects.find(project.slug));
+    const auto place = PARLEY_CO_TRY(co_await services.projects.find(project.slug, {.tenant = permit.tenant()}));
     if (!place) continue;  // going, or not whole yet
     json::object row = to_json(*place);
     row["name"] = project.name;

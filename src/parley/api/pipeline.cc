@@ -184,7 +184,7 @@ Async<Reply> run_action(Services& services, http::Exchange& exchange, Progress& 
 
   std::optional<ProjectRef> project;
   if (const auto slug = slug_in(route, progress.context, *input)) {
-    auto found = co_await services.projects.find(*slug);
+    auto found = co_await services.projects.find(*slug, identity::Reach::of(progress.who));
     if (!found) co_return std::unexpected(std::move(found).error());
     project = std::move(*found);
   }

@@ -134,6 +134,7 @@ Async<Reply> answer(Services& services, Context context, boost::json::object inp
 
 /// A route that does an action: `A` names its `Permission` (the action), its `Input` (a wire type) and how both arrive.
 template <class A>
+  requires Action<typename A::Permission>
 consteval Route action(http::Method method, Literal path) {
   Route route{.method = method, .path = path};
   route.action = &A::Permission::info;

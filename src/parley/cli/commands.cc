@@ -80,7 +80,7 @@ Result<identity::Tenant> load_tenant(const Shell& shell, const std::string& name
 }
 
 Result<ProjectRef> load_project(const Shell& shell, const std::string& slug) {
-  auto found = PARLEY_TRY(shell.at.wait(shell.at.projects->find(slug)));
+  auto found = PARLEY_TRY(shell.at.wait(shell.at.tenants->find_slug(slug)));
   if (!found) return fail(Code::not_found, "no such project", slug);
   return *std::move(found);
 }
@@ -142,7 +142,6 @@ Result<int> run(const Shell& shell, const ProjectCreate& command) {
   // Who wanted it; that it was made is recorded with the making.
   PARLEY_TRY(record(shell, tenant.id, "project.create", trail::Object("tenant", tenant.id)));
   const auto project = PARLEY_TRY(shell.at.wait(shell.at.tenants->create_project(tenant.id, wanted)));
-  shell.at.projects->forget(project.slug);
   shell.print(json::object{{"id", project.id.to_string()},
                            {"slug", project.slug},
                            {"name", project.name},

@@ -438,6 +438,36 @@ Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& re
       tenant);
 }
 
+ProjectRef place_from(const db::Row& row, std::string_view slug) {
+  const ProjectAccess access{
+      .visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project,
+      .server_reads = ProjectAccess::ServerReads(row.boolean(3)),
+      .biel_compat = ProjectAccess::BielCompat(row.boolean(4)),
+      .origins = {},
+  };
+  return {.tenant = row.id<TenantId>(0),
+          .project = row.id<ProjectId>(1),
+          .slug = std::string(slug),
+          .access = std::make_shared<const ProjectAccess>(access)};
+}
+
+Result<ProjectRef> with_origins(ProjectRef place, db::ControlReader& reader) {
+  ProjectAccess access = *place.access;
+  access.origins = PARLEY_TRY(list_origins(place.tenant, place.project, reader));
+  place.access = std::make_shared<const ProjectAccess>(std::move(access));
+  return place;
+}
+
+Result<std::optional<ProjectRef>> find_slug(TenantId tenant, std::optional<ProjectId> project, std::string_view slug,
+                                            db::ControlReader& reader) {
+  auto found = PARLEY_TRY(reader.find(
+      "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+      "WHERE slug = $2 AND tenant_id = $1 AND ($3 IS NULL OR project_id = $3) AND state = 'active'"_sql,
+      [&](const db::Row& row) { return place_from(row, slug); }, tenant, slug, project));
+  if (!found) return std::nullopt;
+  return PARLEY_TRY(with_origins(*std::move(found), reader));
+}
+
 Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader) {
   const auto found = PARLEY_TRY(reader.find(
       "SELECT 1 FROM projects_by_slug WHERE tenant_id = $1 AND project_id = $2 AND state = 'active'"_sql,

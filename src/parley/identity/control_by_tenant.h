@@ -92,6 +92,14 @@ Result<std::int64_t> delete_identity_issuer(TenantId tenant, ProjectId project, 
                                             db::ControlWriter& writer);
 
 Result<std::optional<Tenant>> find_tenant(TenantId tenant, db::ControlReader& reader);
+/// Reads tenant_id, project_id, is_private, server_reads, biel_compat in this order; origins come after.
+ProjectRef place_from(const db::Row& row, std::string_view slug);
+/// Adds the sites that the project lists.
+Result<ProjectRef> with_origins(ProjectRef place, db::ControlReader& reader);
+/// Where a slug of this tenant's leads; with `project`, only if it is to that one. Another's and nobody's end at the
+/// same look-up, with no row read.
+Result<std::optional<ProjectRef>> find_slug(TenantId tenant, std::optional<ProjectId> project, std::string_view slug,
+                                            db::ControlReader& reader);
 /// Whether the project is this tenant's, and fully made.
 Result<bool> has_project(TenantId tenant, ProjectId project, db::ControlReader& reader);
 Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader);

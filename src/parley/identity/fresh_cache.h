@@ -87,18 +87,21 @@ class FreshCache {
     erase(shard, key);
   }
 
-  /// Forgets every row for which `matches(const Key&, const Record&)`, and every answer that is under way.
+  /// Forgets every entry for which `matches(const Key&, const Record*)`, null for what is known to be absent, and every
+  /// answer that is under way.
   template <class Matches>
   void forget_if(Matches matches) {
     for (Shard& shard : shards_) {
       const std::scoped_lock lock(shard.mutex);
       ++shard.generation;
-      for (auto entry = shard.present.begin(); entry != shard.present.end();) {
-        if (matches(entry->key, *entry->record)) {
-          shard.index.erase(entry->key);
-          entry = shard.present.erase(entry);
-        } else {
-          ++entry;
+      for (Entries* list : {&shard.present, &shard.absent}) {
+        for (auto entry = list->begin(); entry != list->end();) {
+          if (matches(entry->key, entry->record.get())) {
+            shard.index.erase(entry->key);
+            entry = list->erase(entry);
+          } else {
+            ++entry;
+          }
         }
       }
     }

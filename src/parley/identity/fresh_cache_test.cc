@@ -61,7 +61,7 @@ TEST(FreshCache, forgets_one_key_or_all_that_match) {
   for (int i = 0; i < 50; ++i) put(cache, i, key(i % 2 == 0 ? acme : zeta));
   cache.forget(digest_of(1));
   EXPECT_EQ(cache.find(digest_of(1), now).state, State::unknown);
-  cache.forget_if([&](const auto&, const KeyRecord& record) { return record.tenant == acme; });
+  cache.forget_if([&](const auto&, const KeyRecord* record) { return record && record->tenant == acme; });
   for (int i = 0; i < 50; i += 2) EXPECT_EQ(cache.find(digest_of(i), now).state, State::unknown);
   EXPECT_EQ(cache.size(), 24U);
 }

@@ -336,7 +336,7 @@ Async<> KeyStore::flush_last_used() {
 }
 
 void KeyStore::forget_tenant(TenantId tenant) {
-  cache_.forget_if([&](const auto&, const KeyRecord& key) { return key.tenant == tenant; });
+  cache_.forget_if([&](const auto&, const KeyRecord* key) { return key && key->tenant == tenant; });
 }
 
 bool KeyStore::is_idle(const KeyRecord& key, Timestamp now) {

@@ -182,7 +182,7 @@ Async<> Members::set_second_factor_rule(Doer by, TenantId tenant, SecondFactorRu
 void Members::forget(AccountId account, TenantId tenant) { cache_.forget(Key{account, tenant}); }
 
 void Members::forget_tenant(TenantId tenant) {
-  cache_.forget_if([&](const Key& key, const Member&) { return key.tenant == tenant; });
+  cache_.forget_if([&](const Key& key, const Member*) { return key.tenant == tenant; });
 }
 
 }  // namespace parley::identity

@@ -271,15 +271,15 @@ Async<> SessionStore::sweep() {
 }
 
 void SessionStore::forget_account(AccountId account) {
-  cache_.forget_if([&](const auto&, const SessionRecord& record) { return record.account == account; });
+  cache_.forget_if([&](const auto&, const SessionRecord* record) { return record && record->account == account; });
 }
 
 void SessionStore::forget_tenant(TenantId tenant) {
-  cache_.forget_if([&](const auto&, const SessionRecord& record) { return record.tenant == tenant; });
+  cache_.forget_if([&](const auto&, const SessionRecord* record) { return record && record->tenant == tenant; });
 }
 
 void SessionStore::forget_all() {
-  cache_.forget_if([](const auto&, const SessionRecord&) { return true; });
+  cache_.forget_if([](const auto&, const SessionRecord*) { return true; });
 }
 
 Timestamp SessionStore::last_seen(const SessionRecord& record) const {

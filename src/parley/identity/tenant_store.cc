@@ -244,7 +244,10 @@ Async<> TenantStore::finish_project_create(Intent intent) {
     PARLEY_TRY(by_tenant::activate_project(intent.tenant, project.id, writer));
     return end_intent(writer, intent);
   };
-  co_return co_await store_.control().write(std::move(end));
+  PARLEY_CO_TRY(co_await store_.control().write(std::move(end)));
+  // Its slug may just have been looked for in vain.
+  if (hooks_.forget) hooks_.forget(intent.tenant);
+  co_return Result<void>();
 }
 
 Async<> TenantStore::remove_project(TenantId tenant, ProjectId project) {
@@ -292,21 +295,25 @@ Async<> TenantStore::finish_project_remove(Intent intent) {
 
 Async<std::optional<ProjectRef>> TenantStore::find_slug(std::string slug) {
   auto work = [&slug](db::ControlReader& reader) -> Result<std::optional<ProjectRef>> {
-    ProjectAccess access;
     auto found = PARLEY_TRY(reader.find(
         "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
         "WHERE slug = $1 AND state = 'active'"_sql,
-        [&](const db::Row& row) {
-          access.visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project;
-          access.server_reads = ProjectAccess::ServerReads(row.boolean(3));
-          access.biel_compat = ProjectAccess::BielCompat(row.boolean(4));
-          return ProjectRef{.tenant = row.id<TenantId>(0), .project = row.id<ProjectId>(1), .slug = slug};
-        },
-        slug));
+        [&](const db::Row& row) { return by_tenant::place_from(row, slug); }, slug));
     if (!found) return std::nullopt;
-    access.origins = PARLEY_TRY(by_tenant::list_origins(found->tenant, found->project, reader));
-    found->access = std::make_shared<const ProjectAccess>(std::move(access));
-    return found;
+    return PARLEY_TRY(by_tenant::with_origins(*std::move(found), reader));
+  };
+  co_return co_await store_.control().read(std::move(work));
+}
+
+Async<std::optional<ProjectRef>> TenantStore::find_slug_for(std::string slug, Reach reach) {
+  auto work = [&](db::ControlReader& reader) -> Result<std::optional<ProjectRef>> {
+    if (reach.tenant) return by_tenant::find_slug(*reach.tenant, reach.project, slug, reader);
+    auto found = PARLEY_TRY(reader.find(
+        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+        "WHERE slug = $1 AND is_private = 0 AND state = 'active'"_sql,
+        [&](const db::Row& row) { return by_tenant::place_from(row, slug); }, slug));
+    if (!found) return std::nullopt;
+    return PARLEY_TRY(by_tenant::with_origins(*std::move(found), reader));
   };
   co_return co_await store_.control().read(std::move(work));
 }

@@ -61,6 +61,16 @@ struct TenantHooks {
   std::function<Result<void>(Literal step)> after_step;
 };
 
+/// Which projects somebody may come upon by a slug: those of their organisation, of these the one that their credential
+/// is bound to; without an organisation, public ones.
+struct Reach {
+  std::optional<TenantId> tenant;
+  std::optional<ProjectId> project = {};
+
+  static Reach of(const Principal& who) { return {.tenant = who.tenant, .project = who.project}; }
+  bool operator==(const Reach&) const = default;
+};
+
 /// Tenants and projects: what touches both the control database and a tenant's file.
 ///
 /// No transaction spans the two, so each operation writes an intent in control.db, then the tenant's file, then the end
@@ -88,8 +98,11 @@ class TenantStore {
   /// `conflict` if the slug is taken (by any tenant: slugs are addresses), `invalid_argument` for a bad name or slug.
   Async<Project> create_project(TenantId tenant, NewProject project);
   Async<> remove_project(TenantId tenant, ProjectId project);
-  /// Where a slug leads. Needs no tenant: this is how an address becomes one.
+  /// Where a slug leads, whoever's it is: for the operator, never behind HTTP.
   Async<std::optional<ProjectRef>> find_slug(std::string slug);
+  /// Where a slug leads within somebody's reach. One that leads elsewhere takes the same work as one that leads
+  /// nowhere.
+  Async<std::optional<ProjectRef>> find_slug_for(std::string slug, Reach reach);
   /// Changes from where a project may be reached. `not_found`, or `invalid_argument` for something that is no origin.
   Async<> set_access(TenantId tenant, ProjectId project, ProjectAccess access);
   /// Whether any active project lists one of these patterns. Tells nothing of which, or whose.

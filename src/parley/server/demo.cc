@@ -17,7 +17,7 @@ constexpr std::string_view demo_tenant = "Demo";
 Result<ProjectRef> make_project(Installation& at) {
   const std::string slug(demo_slug);
   auto tenant = PARLEY_TRY(at.wait(at.tenants->find_by_name(std::string(demo_tenant))));
-  if (auto found = PARLEY_TRY(at.wait(at.projects->find(slug)))) {
+  if (auto found = PARLEY_TRY(at.wait(at.tenants->find_slug(slug)))) {
     // Somebody else's project of that name is theirs; the demo must not write into it.
     if (!tenant || found->tenant != tenant->id)
       return fail(Code::conflict, "another tenant has a project with the demo's slug; serve without --demo", slug);
@@ -31,8 +31,7 @@ Result<ProjectRef> make_project(Installation& at) {
        .suggested_questions = {"How do I ingest a folder of Markdown?", "How do I create an API key?",
                                "What happens when the documents do not hold an answer?", "How do I take a backup?"}});
   PARLEY_TRY(at.wait(at.tenants->create_project(tenant->id, std::move(wanted))));
-  at.projects->forget(slug);
-  auto made = PARLEY_TRY(at.wait(at.projects->find(slug)));
+  auto made = PARLEY_TRY(at.wait(at.tenants->find_slug(slug)));
   if (!made) return fail(Code::internal, "the demo project was made and cannot be found");
   return *std::move(made);
 }

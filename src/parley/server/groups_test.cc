@@ -85,8 +85,7 @@ class GroupsTest : public testing::TestWithParam<db::Engine> {
     // Visitors without a key that vouches for them are those of a public project's own page.
     wanted.access.visibility = Visibility::public_project;
     EXPECT_TRUE(at_->wait(at_->tenants->create_project(tenant_, wanted)));
-    at_->projects->forget(slug);
-    return at_->wait(at_->projects->find(slug)).value().value();
+    return at_->wait(at_->tenants->find_slug(slug)).value().value();
   }
   fs::path write(const std::string& folder, const std::vector<Page>& pages) {
     const auto root = folder_.path() / folder / "docs";
