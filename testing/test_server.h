@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "parley/evidence/principal.h"
@@ -35,6 +36,22 @@ struct TestSession {
   identity::SessionId id;
   std::string token;  ///< the cookie's value
   std::string csrf;   ///< what goes with it in the header
+};
+
+/// Texts that must show up nowhere. Looks for thousands of them in one pass.
+class Secrets {
+ public:
+  /// Shorter ones are not looked for: they would be found everywhere.
+  static constexpr std::size_t length_min = 8;
+  void add(std::string text);
+  /// Those that stand in `text`.
+  std::vector<std::string> in(std::string_view text) const;
+
+ private:
+  // Most positions of a text are passed over by one bit.
+  static constexpr std::size_t bits = std::size_t{1} << 18;
+  std::unordered_multimap<std::uint64_t, std::string> by_beginning_;
+  std::vector<bool> begins_ = std::vector<bool>(bits);
 };
 
 /// The whole program but its command line, on a folder of its own (or the test's PostgreSQL database), answering on
@@ -115,7 +132,7 @@ class TestServer {
   void set_access(const TestProject& project, ProjectAccess access);
   /// Makes a set-up token. Ends one made before.
   std::string make_setup_token();
-  void add_secret(std::string text) { secrets_.push_back(std::move(text)); }
+  void add_secret(std::string text) { secrets_.add(std::move(text)); }
 
   /// What no answer may lack or hold, whatever was asked: security headers, a request id, the one shape of JSON errors,
   /// no secret of this installation, no canary but those of `readable` projects. Empty if all is well.
@@ -143,7 +160,7 @@ class TestServer {
   std::unique_ptr<server::Installation> installation_;
   std::unique_ptr<server::Application> application_;
   std::vector<TestProject> projects_;
-  std::vector<std::string> secrets_;
+  Secrets secrets_;
 };
 
 /// The answer with all that may differ between two equal answers blanked: request ids, the date.
