@@ -7,6 +7,7 @@ import Provider from 'oidc-provider';
 const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
 const people = {
   ada: { email: 'ada@example.org', email_verified: true, groups: ['staff', 'docs'] },
+  grace: { email: 'grace@example.org', email_verified: true, groups: ['guests'] },
   mallory: { email: 'ada@example.org', email_verified: false, groups: ['docs'] },
 };
 

@@ -151,8 +151,10 @@ asio::awaitable<std::optional<Refused>> Admission::admit_log_in(AddressAdmitted 
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   const Network network(from.client());
   Nest nest;
-  for (const Limit& limit : limits_of(Work::log_in))
+  for (const Limit& limit : limits_of(Work::log_in)) {
+    if (limit.subject == Subject::account && account.empty()) continue;
     nest.add(limit, count(limit, limit.subject == Subject::account ? std::string_view(account) : network.view()));
+  }
   co_return co_await take(nest);
 }
 

@@ -72,6 +72,7 @@ class Admission {
   asio::awaitable<std::optional<Refused>> admit_target(Work work, Principal who, Target target);
 
   /// Before a password, a code or a passkey is looked at. `account` is what was typed; letters' case does not matter.
+  /// Empty where nobody is named yet: the address alone is counted.
   asio::awaitable<std::optional<Refused>> admit_log_in(AddressAdmitted from, std::string account);
 
  private:

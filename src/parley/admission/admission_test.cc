@@ -233,6 +233,14 @@ TEST(Admission, accounts_are_the_same_in_any_case_of_letters) {
   EXPECT_EQ(count(admission, Work::log_in, asker, 1).passed, 0U);
 }
 
+TEST(Admission, where_no_account_is_named_the_address_alone_is_counted) {
+  ManualClock clock;
+  Admission admission(only("log_in_per_account", Rate{2, 1min}), clock, hash_key);
+  EXPECT_EQ(count(admission, Work::log_in, somebody(PrincipalKind::anonymous), 10).passed, 10U);
+  Admission by_address(only("log_in_per_address", Rate{2, 1min}), clock, hash_key);
+  EXPECT_EQ(count(by_address, Work::log_in, somebody(PrincipalKind::anonymous), 10).passed, 2U);
+}
+
 TEST(Admission, forged_headers_gain_nothing) {
   ManualClock clock;
   const Proxies proxies{.trusted = {*net::parse_network_range("10.0.0.0/8")},

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "parley/crypto/hash.h"
 #include "parley/identity/account_store.h"
@@ -23,7 +22,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t secret_bytes_max = 4 * 1024;
-constexpr std::size_t return_to_bytes_max = 1024;
+// The longest path that people come back to is a demo's; with it a ticket fits into the cookie that carries it.
+constexpr std::size_t return_to_bytes_max = 128;
 constexpr std::size_t code_bytes_max = 4 * 1024;
 constexpr std::size_t query_bytes_max = 8 * 1024;
 
@@ -208,33 +208,37 @@ Result<ProviderMetadata> parse_provider_metadata(std::string_view text, std::str
   return metadata;
 }
 
+// Lines, in the order of the members; none can hold an end of line. As short as that, since it travels in a cookie.
 Secret SignInAttempt::to_text() const {
-  json::object object{{"provider", provider.to_string()},
-                      {"state", state},
-                      {"nonce", nonce},
-                      {"verifier", std::string(verifier.reveal())},
-                      {"return_to", return_to}};
-  if (link_to) object["link_to"] = link_to->to_string();
-  return Secret(json::serialize(object));
+  std::string text = provider.to_string();
+  for (const std::string_view line :
+       {std::string_view(state), std::string_view(nonce), verifier.reveal(), std::string_view(return_to)})
+    (text += '\n') += line;
+  if (link_to) (text += '\n') += link_to->to_string();
+  return Secret(std::move(text));
 }
 
 Result<SignInAttempt> SignInAttempt::from_text(std::string_view text) {
-  const auto value = text::parse_json(text);
-  if (!value || !value->is_object()) return refuse("an attempt that is none");
-  const auto& object = value->get_object();
-  const auto member = [&](std::string_view name) { return std::string(text_member(object, name).value_or("")); };
-  const auto provider = SignInProviderId::parse(member("provider"));
+  std::vector<std::string> lines;
+  for (bool more = true; more;) {
+    const auto end = text.find('\n');
+    lines.emplace_back(text.substr(0, end));
+    more = end != std::string_view::npos;
+    if (more) text.remove_prefix(end + 1);
+  }
+  if (lines.size() != 5 && lines.size() != 6) return refuse("an attempt that is none");
+  const auto provider = SignInProviderId::parse(lines[0]);
   if (!provider) return refuse("an attempt without a provider");
   SignInAttempt attempt{.provider = *provider,
-                        .state = member("state"),
-                        .nonce = member("nonce"),
-                        .verifier = Secret(member("verifier")),
-                        .return_to = local_path(member("return_to")),
+                        .state = std::move(lines[1]),
+                        .nonce = std::move(lines[2]),
+                        .verifier = Secret(std::move(lines[3])),
+                        .return_to = local_path(lines[4]),
                         .link_to = {}};
   if (attempt.state.empty() || attempt.nonce.empty() || attempt.verifier.empty())
     return refuse("an attempt that lacks something");
-  if (object.contains("link_to")) {
-    attempt.link_to = AccountId::parse(member("link_to"));
+  if (lines.size() == 6) {
+    attempt.link_to = AccountId::parse(lines[5]);
     if (!attempt.link_to) return refuse("an attempt to link no account");
   }
   return attempt;

@@ -16,7 +16,9 @@ using namespace db::literals;
 
 namespace {
 
-constexpr std::size_t random_text_bytes = 32;
+// A state and a nonce are guessed at once each: 128 bits. The verifier has the length that PKCE asks for.
+constexpr std::size_t state_bytes = 16;
+constexpr std::size_t verifier_bytes = 32;
 constexpr std::size_t token_bytes_max = 16 * 1024;
 constexpr text::JsonLimits answer_limits{.bytes_max = 256 * 1024, .depth_max = 16};
 
@@ -111,6 +113,13 @@ Async<SignInProvider> ProviderSignIns::load(TenantId tenant, SignInProviderId id
   co_return *std::move(found);
 }
 
+Async<SignInProvider> ProviderSignIns::load_any(SignInProviderId id) {
+  auto work = [=](db::ControlReader& reader) { return by_tenant::find_any_provider(id, reader); };
+  auto found = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
+  if (!found) co_return fail(Code::not_found, "there is no such sign-in provider");
+  co_return *std::move(found);
+}
+
 Async<> ProviderSignIns::remove(TenantId tenant, SignInProviderId id) {
   auto work = [=](db::ControlWriter& writer) { return by_tenant::delete_provider(tenant, id, writer); };
   if (PARLEY_CO_TRY(co_await control_.write(std::move(work))) == 0)
@@ -139,17 +148,25 @@ Async<ProviderMetadata> ProviderSignIns::discover(std::string issuer) {
   co_return metadata;
 }
 
+Result<void> ProviderSignIns::require_secret(const SignInProvider& provider) const {
+  if (provider.authentication == ClientAuthentication::none) return {};
+  PARLEY_TRY(secrets_.load(provider.tenant, provider.client_secret));
+  return {};
+}
+
 Async<ProviderRequest> ProviderSignIns::begin(TenantId tenant, SignInProviderId id, std::string binding,
                                               std::string return_to, std::optional<AccountId> link_to) {
+  if (options_.redirect_uri.empty())
+    co_return fail(Code::unsupported, "signing in elsewhere needs the server to have a public address");
   auto loading = load(tenant, id);
   const auto provider = PARLEY_CO_TRY(co_await std::move(loading));
   auto discovering = discover(provider.issuer);
   const auto metadata = PARLEY_CO_TRY(co_await std::move(discovering));
-  const auto random_text = [&] { return base64url(crypto::random_bytes(random_text_bytes, random_)); };
+  const auto random_text = [&](std::size_t bytes) { return base64url(crypto::random_bytes(bytes, random_)); };
   const SignInAttempt attempt{.provider = id,
-                              .state = random_text(),
-                              .nonce = random_text(),
-                              .verifier = Secret(random_text()),
+                              .state = random_text(state_bytes),
+                              .nonce = random_text(state_bytes),
+                              .verifier = Secret(random_text(verifier_bytes)),
                               .return_to = local_path(return_to),
                               .link_to = link_to};
   co_return ProviderRequest{
@@ -212,7 +229,8 @@ Async<boost::json::object> ProviderSignIns::ask_userinfo(net::HttpUrl endpoint, 
   co_return std::move(value->get_object());
 }
 
-Async<ProviderProof> ProviderSignIns::finish(std::string binding, std::string ticket, std::string query) {
+Async<ProviderProof> ProviderSignIns::finish(std::string binding, std::string ticket, std::string query,
+                                             BeforeLettingIn before) {
   auto taken = tickets_.take(TicketPurpose::provider_sign_in, std::move(binding), std::move(ticket));
   const auto text = PARLEY_CO_TRY(co_await std::move(taken));
   const auto attempt = PARLEY_CO_TRY(SignInAttempt::from_text(text.reveal()));
@@ -239,6 +257,10 @@ Async<ProviderProof> ProviderSignIns::finish(std::string binding, std::string ti
     auto asking = ask_userinfo(*metadata.userinfo_endpoint, tokens.access_token);
     userinfo = PARLEY_CO_TRY(co_await std::move(asking));
   }
+  if (before) {
+    auto recording = before(provider);
+    PARLEY_CO_TRY(co_await std::move(recording));
+  }
   const auto said = PARLEY_CO_TRY(make_sign_in(provider, claims, userinfo));
 
   auto work = [&, now = clock_.now()](db::ControlWriter& writer) {
@@ -248,6 +270,7 @@ Async<ProviderProof> ProviderSignIns::finish(std::string binding, std::string ti
   proof.proven = ProvenAccount(proof.account, said.used_factor ? FirstStep::provider_with_factor : FirstStep::provider);
   proof.said = said;
   proof.return_to = attempt.return_to;
+  proof.asked_to_link = attempt.link_to.has_value();
   co_return proof;
 }
 
@@ -334,6 +357,7 @@ Result<ProviderProof> ProviderSignIns::resolve(const SignInProvider& provider, c
   if (here == memberships.end() || here->role != *role)
     PARLEY_TRY(by_tenant::put_member(provider.tenant, proof.account, *role, writer));
   proof.role = *role;
+  if (here != memberships.end()) proof.role_before = here->role;
 
   PARLEY_TRY(writer.run(
       "INSERT INTO federated_identities (provider_id, issuer, subject, account_id, created_at, last_used_at) "
@@ -361,11 +385,10 @@ Async<std::vector<LinkedIdentity>> ProviderSignIns::identities_of(AccountId acco
   co_return co_await control_.read(std::move(work));
 }
 
-Async<> ProviderSignIns::unlink(AccountId account, SignInProviderId provider, std::string subject) {
-  auto work = [&](db::ControlWriter& writer) {
-    return writer.run(
-        "DELETE FROM federated_identities WHERE account_id = $1 AND provider_id = $2 AND subject = $3"_sql, account,
-        provider, subject);
+Async<> ProviderSignIns::unlink(AccountId account, SignInProviderId provider) {
+  auto work = [=](db::ControlWriter& writer) {
+    return writer.run("DELETE FROM federated_identities WHERE account_id = $1 AND provider_id = $2"_sql, account,
+                      provider);
   };
   if (PARLEY_CO_TRY(co_await control_.write(std::move(work))) == 0)
     co_return fail(Code::not_found, "there is no such link");

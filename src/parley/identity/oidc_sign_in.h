@@ -47,8 +47,13 @@ using TakeInvitation =
 Result<std::optional<Role>> take_pending_invitation(TenantId tenant, std::string_view email, Timestamp now,
                                                     db::ControlWriter& writer);
 
+/// Called once a provider's word holds, whomever it is about, and before anything is changed by it: for the trail.
+using BeforeLettingIn = std::function<Async<>(const SignInProvider&)>;
+
 struct ProviderSignInOptions {
-  std::string redirect_uri;  ///< https address of ours that providers send people back to
+  /// Address of ours that providers send people back to. Empty: there is none, and nothing can be begun
+  /// (`unsupported`).
+  std::string redirect_uri;
   ProviderSessions sessions = ProviderSessions::are_whole;
   TakeInvitation take_invitation = &take_pending_invitation;
 };
@@ -65,8 +70,10 @@ struct ProviderProof {
   std::optional<ProvenAccount> proven;  ///< what `SessionStore::begin` asks for; always there
   TenantId tenant;                      ///< whose provider it was: what the session acts for
   Role role = Role::viewer;             ///< there
+  std::optional<Role> role_before;      ///< none: no member until now
   bool used_factor = false;             ///< the provider says so
   enum class Made : std::uint8_t { nothing, link, account } made = Made::nothing;  ///< for the trail
+  bool asked_to_link = false;  ///< begun by its owner, who is signed in already, to link the provider
   SignIn said;
   std::string return_to;  ///< a path of ours
 };
@@ -110,8 +117,17 @@ class ProviderSignIns {
   Async<SignInProvider> update(SignInProvider provider);
   Async<std::vector<SignInProvider>> list(TenantId tenant);
   Async<SignInProvider> load(TenantId tenant, SignInProviderId id);
+  /// Whosever it is: for the address by which people begin, which names no organisation.
+  Async<SignInProvider> load_any(SignInProviderId id);
   /// With its links.
   Async<> remove(TenantId tenant, SignInProviderId id);
+
+  /// Whether the provider's client secret is where it is said to be (`not_found`, the detail saying where), or none is
+  /// needed. Reads a file: for a worker, or a command.
+  Result<void> require_secret(const SignInProvider& provider) const;
+
+  /// Whether there is an address of ours that a provider could send anybody back to.
+  bool can_begin() const { return !options_.redirect_uri.empty(); }
 
   /// Begins. `binding`: empty, or what ties it to this browser besides the ticket. `return_to`: a path of ours;
   /// anything else is "/". `link_to`: an account whose owner is fully signed in, and asked for this just now.
@@ -120,12 +136,12 @@ class ProviderSignIns {
 
   /// Ends it: the ticket from the cookie, the query of the request that came back. `unauthenticated`, with one reason,
   /// for whatever does not hold; `permission_denied` for somebody who may not in; `conflict` as above; `unavailable`,
-  /// `timeout` and the like if the provider cannot be asked.
-  Async<ProviderProof> finish(std::string binding, std::string ticket, std::string query);
+  /// `timeout` and the like if the provider cannot be asked. What `before` fails with ends it unchanged.
+  Async<ProviderProof> finish(std::string binding, std::string ticket, std::string query, BeforeLettingIn before = {});
 
   Async<std::vector<LinkedIdentity>> identities_of(AccountId account);
   /// `not_found` for what is not linked to this account. That another way in is left is the caller's concern.
-  Async<> unlink(AccountId account, SignInProviderId provider, std::string subject);
+  Async<> unlink(AccountId account, SignInProviderId provider);
 
  private:
   struct Tokens {

@@ -106,6 +106,15 @@ const char* spelled(UserVerification verification) {
   return verification == UserVerification::required ? "required" : "preferred";
 }
 
+bool is_page_of(const PasskeySite& site, std::string_view origin) {
+  if (std::ranges::find(site.origins, origin) != site.origins.end()) return true;
+  if (site.localhost != PasskeySite::Localhost::any_port) return false;
+  const auto read = parse_origin(origin);
+  if (!read || *read != origin) return false;
+  const auto host = origin.substr(origin.find("://") + 3);
+  return host.substr(0, host.find(':')) == "localhost";
+}
+
 // What the browser says it was asked, by whom. It is signed with the rest, so it is what ties an answer to our page.
 Result<void> check_client_data(const PasskeyExpected& expected, std::string_view text, std::string_view type) {
   const auto value = text::parse_json(text, {.bytes_max = client_data_bytes_max, .depth_max = 4});
@@ -117,8 +126,7 @@ Result<void> check_client_data(const PasskeyExpected& expected, std::string_view
       !crypto::equal_constant_time(*challenge, base64url(expected.challenge)))
     return refuse("clientDataJSON has another challenge");
   const auto origin = text_member(data, "origin");
-  if (!origin || std::ranges::find(expected.site.origins, *origin) == expected.site.origins.end())
-    return refuse("clientDataJSON has another origin");
+  if (!origin || !is_page_of(expected.site, *origin)) return refuse("clientDataJSON has another origin");
   // Inside a frame of another site the person does not see whom they sign in to.
   if (const auto* cross = data.if_contains("crossOrigin"); cross != nullptr && *cross != json::value(false))
     return refuse("asked from a frame of another site");
@@ -309,6 +317,10 @@ Result<PasskeySite> make_passkey_site(std::string_view public_origin, std::strin
   return PasskeySite{.id = std::move(id), .name = std::move(name), .origins = {std::move(origin)}};
 }
 
+PasskeySite make_local_passkey_site(std::string name) {
+  return {.id = "localhost", .name = std::move(name), .origins = {}, .localhost = PasskeySite::Localhost::any_port};
+}
+
 std::string passkey_creation_options(const PasskeySite& site, std::string_view challenge, const PasskeyPerson& person,
                                      const std::vector<PasskeyDescriptor>& known, UserVerification verification) {
   json::array parameters;
@@ -470,9 +482,9 @@ Result<PasskeyUse> verify_passkey_assertion(const PasskeyExpected& expected, con
     return holds;
   };
   if (!verified()) return refuse("the signature does not hold");
-  if ((data.sign_count != 0 || known.sign_count != 0) && data.sign_count <= known.sign_count)
-    return refuse("the counter did not grow: the passkey may have been copied");
-  return PasskeyUse{.sign_count = data.sign_count, .user_verified = (data.flags & flag_user_verified) != 0};
+  return PasskeyUse{.sign_count = data.sign_count,
+                    .user_verified = (data.flags & flag_user_verified) != 0,
+                    .copied = (data.sign_count != 0 || known.sign_count != 0) && data.sign_count <= known.sign_count};
 }
 
 }  // namespace parley::identity

@@ -15,11 +15,18 @@ struct PasskeySite {
   std::string id;                    ///< a host name; what a passkey is bound to for good
   std::string name;                  ///< shown by the browser
   std::vector<std::string> origins;  ///< pages that may ask for one, in the spelling of `parse_origin`
+  /// Besides these, pages of this machine's own `localhost`, whatever their port.
+  enum class Localhost : bool { listed_only, any_port } localhost = Localhost::listed_only;
 };
 
 /// The site of one public address, e.g. "https://chat.example.org" (or "http://localhost:8080", which browsers trust
 /// too). `invalid_argument` for plain http elsewhere and for an IP address, which browsers refuse.
 Result<PasskeySite> make_passkey_site(std::string_view public_origin, std::string name);
+
+/// The site of a server without a public address: `localhost`, on any port. A browser keeps passkeys of `localhost`
+/// apart by that name alone and not by port, so a list of ports would hold back nobody; and a server that is to be
+/// tried out does not know its port before it has one.
+PasskeySite make_local_passkey_site(std::string name);
 
 enum class UserVerification : std::uint8_t {
   preferred,  ///< the passkey comes on top of something else
@@ -103,11 +110,14 @@ struct KnownPasskey {
 struct PasskeyUse {
   std::uint32_t sign_count = 0;  ///< to be stored
   bool user_verified = false;
+  /// Everything holds but the counter, which stands or went back: the key was copied, and either may be asking. Not to
+  /// be let in.
+  bool copied = false;
 };
 
 /// Checked as for a registration, and besides: the signature by the known key, the user handle if one was sent, and the
-/// counter: it must have grown, unless it was and is nought (authenticators that do not count). A counter that stands
-/// or goes back means that the key was copied. `unauthenticated`, one reason for all.
+/// counter: it must have grown, unless it was and is nought (authenticators that do not count); see `PasskeyUse`.
+/// `unauthenticated`, one reason for all.
 Result<PasskeyUse> verify_passkey_assertion(const PasskeyExpected& expected, const PresentedPasskey& presented,
                                             const KnownPasskey& known);
 

@@ -44,11 +44,11 @@ Result<std::vector<PasskeyDescriptor>> descriptors_of(AccountId account, db::Con
       account, passkeys_per_account_max);
 }
 
-// Tells one person's tickets from another's within one session, should the session change hands in between.
-std::string binding_of(AccountId account, std::string_view session) {
-  std::string binding = account.to_string();
+// By the session's id, which a rotation of its token leaves as it is.
+std::string binding_of(const OpenSession& session) {
+  std::string binding = session->account.to_string();
   binding += ' ';
-  binding += session;
+  binding += session->id.to_string();
   return binding;
 }
 
@@ -66,13 +66,25 @@ std::optional<PasskeyAlgorithm> algorithm_of(std::int64_t number) {
 
 }  // namespace
 
-PasskeyStore::PasskeyStore(db::ControlSession control, const SignInTickets& tickets, PasskeySite site,
+PasskeyStore::PasskeyStore(db::ControlSession control, const SignInTickets& tickets, std::optional<PasskeySite> site,
                            const Clock& clock, crypto::Random& random)
     : control_(std::move(control)), tickets_(tickets), site_(std::move(site)), clock_(clock), random_(random) {}
 
 std::string PasskeyStore::make_challenge() const { return crypto::random_bytes(passkey_challenge_bytes, random_); }
 
-Async<PasskeyRequest> PasskeyStore::begin_registration(AccountId account, std::string session) {
+Result<PasskeySite> PasskeyStore::require_site() const {
+  if (!site_)
+    return fail(Code::unsupported, "passkeys need the server to have a public address: https and a name, no number");
+  return *site_;
+}
+
+Async<PasskeyRequest> PasskeyStore::begin_registration(OpenSession session, std::optional<ProvenFactor> factor) {
+  const auto site = PARLEY_CO_TRY(require_site());
+  // Whoever has only the password must not put a passkey of their own in place of the factor that is owed.
+  if (session->assurance == Assurance::factor_owed)
+    co_return fail(Code::unauthenticated, "the second factor is still to be presented");
+  const auto account = session->account;
+  const bool is_fresh = factor && factor->is_fresh(account, clock_.now());
   struct Wanted {
     PasskeyPerson person;
     std::vector<PasskeyDescriptor> known;
@@ -84,6 +96,8 @@ Async<PasskeyRequest> PasskeyStore::begin_registration(AccountId account, std::s
         "SELECT email FROM accounts WHERE id = $1 AND disabled_at IS NULL"_sql,
         [](const db::Row& row) { return std::string(row.text(0)); }, account));
     if (!email) return fail(Code::not_found, "there is no such account");
+    if (!is_fresh && PARLEY_TRY(has_factor(account, writer)))
+      return fail(Code::permission_denied, "present your second factor again first");
     PARLEY_TRY(writer.run(
         "INSERT INTO passkey_users (account_id, handle) VALUES ($1, $2) ON CONFLICT (account_id) DO NOTHING"_sql,
         account, db::Blob{fresh}));
@@ -98,18 +112,20 @@ Async<PasskeyRequest> PasskeyStore::begin_registration(AccountId account, std::s
   const auto challenge = make_challenge();
   // Preferred: it may come on top of a password. A sign-in by passkey alone asks again, and refuses one without.
   co_return PasskeyRequest{
-      .options = passkey_creation_options(site_, challenge, wanted.person, wanted.known, UserVerification::preferred),
-      .ticket = tickets_.make(TicketPurpose::passkey_registration, binding_of(account, session), Secret(challenge),
+      .options = passkey_creation_options(site, challenge, wanted.person, wanted.known, UserVerification::preferred),
+      .ticket = tickets_.make(TicketPurpose::passkey_registration, binding_of(session), Secret(challenge),
                               passkey_challenge_life)};
 }
 
-Async<Passkey> PasskeyStore::finish_registration(AccountId account, std::string session, std::string ticket,
-                                                 std::string response, std::string name) {
+Async<MadePasskey> PasskeyStore::finish_registration(OpenSession session, std::string ticket, std::string response,
+                                                     std::string name) {
+  const auto site = PARLEY_CO_TRY(require_site());
+  const auto account = session->account;
   auto called = PARLEY_CO_TRY(checked_name(name.empty() ? "Passkey" : std::move(name)));
-  auto taken = tickets_.take(TicketPurpose::passkey_registration, binding_of(account, session), std::move(ticket));
+  auto taken = tickets_.take(TicketPurpose::passkey_registration, binding_of(session), std::move(ticket));
   const auto challenge = PARLEY_CO_TRY(co_await std::move(taken));
   const auto made = PARLEY_CO_TRY(verify_passkey_registration(
-      {.site = site_, .challenge = challenge.reveal(), .verification = UserVerification::preferred}, response));
+      {.site = site, .challenge = challenge.reveal(), .verification = UserVerification::preferred}, response));
   Passkey passkey{.id = crypto::random_id<PasskeyId>(random_),
                   .account = account,
                   .name = std::move(called),
@@ -131,16 +147,19 @@ Async<Passkey> PasskeyStore::finish_registration(AccountId account, std::string 
         passkey.created_at));
     if (inserted == 0) return fail(Code::conflict, "that passkey is known already");
     if (count.value_or(0) > 0) return {};
-    return add_factor(account, FactorKind::passkey, SessionId::parse(session), passkey.created_at, writer);
+    return add_factor(account, FactorKind::passkey, session->id, passkey.created_at, writer);
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));
-  co_return std::move(passkey);
+  const ProvenFactor shown(account, FactorKind::passkey, passkey.created_at);
+  co_return MadePasskey{.passkey = std::move(passkey), .factor = shown};
 }
 
-PasskeyRequest PasskeyStore::begin_sign_in(std::string binding) const {
+Result<PasskeyRequest> PasskeyStore::begin_sign_in(std::string binding) const {
+  const auto site = PARLEY_TRY(require_site());
   const auto challenge = make_challenge();
-  return {.options = passkey_request_options(site_, challenge, {}, UserVerification::required),
-          .ticket = tickets_.make(TicketPurpose::passkey_sign_in, binding, Secret(challenge), passkey_challenge_life)};
+  return PasskeyRequest{
+      .options = passkey_request_options(site, challenge, {}, UserVerification::required),
+      .ticket = tickets_.make(TicketPurpose::passkey_sign_in, binding, Secret(challenge), passkey_challenge_life)};
 }
 
 Async<PasskeyProof> PasskeyStore::finish_sign_in(std::string binding, std::string ticket, std::string response) {
@@ -148,25 +167,26 @@ Async<PasskeyProof> PasskeyStore::finish_sign_in(std::string binding, std::strin
                 UserVerification::required, std::nullopt);
 }
 
-Async<PasskeyRequest> PasskeyStore::begin_factor(AccountId account, std::string session) {
-  auto work = [account](db::ControlReader& reader) { return descriptors_of(account, reader); };
+Async<PasskeyRequest> PasskeyStore::begin_factor(OpenSession session) {
+  const auto site = PARLEY_CO_TRY(require_site());
+  auto work = [account = session->account](db::ControlReader& reader) { return descriptors_of(account, reader); };
   const auto known = PARLEY_CO_TRY(co_await control_.read(std::move(work)));
   if (known.empty()) co_return fail(Code::not_found, "the account has no passkey");
   const auto challenge = make_challenge();
-  co_return PasskeyRequest{.options = passkey_request_options(site_, challenge, known, UserVerification::preferred),
-                           .ticket = tickets_.make(TicketPurpose::passkey_factor, binding_of(account, session),
+  co_return PasskeyRequest{.options = passkey_request_options(site, challenge, known, UserVerification::preferred),
+                           .ticket = tickets_.make(TicketPurpose::passkey_factor, binding_of(session),
                                                    Secret(challenge), passkey_challenge_life)};
 }
 
-Async<PasskeyProof> PasskeyStore::finish_factor(AccountId account, std::string session, std::string ticket,
-                                                std::string response) {
-  return finish(TicketPurpose::passkey_factor, binding_of(account, session), std::move(ticket), std::move(response),
-                UserVerification::preferred, account);
+Async<PasskeyProof> PasskeyStore::finish_factor(OpenSession session, std::string ticket, std::string response) {
+  return finish(TicketPurpose::passkey_factor, binding_of(session), std::move(ticket), std::move(response),
+                UserVerification::preferred, session->account);
 }
 
 Async<PasskeyProof> PasskeyStore::finish(TicketPurpose purpose, std::string binding, std::string ticket,
                                          std::string response, UserVerification verification,
                                          std::optional<AccountId> account) {
+  const auto site = PARLEY_CO_TRY(require_site());
   auto taken = tickets_.take(purpose, std::move(binding), std::move(ticket));
   const auto challenge = PARLEY_CO_TRY(co_await std::move(taken));
   const auto presented = PARLEY_CO_TRY(parse_passkey_assertion(response));
@@ -195,13 +215,14 @@ Async<PasskeyProof> PasskeyStore::finish(TicketPurpose purpose, std::string bind
     // Alone it has to say whose it is; as a factor the account is known.
     if (!account && presented.user_handle.empty()) return refuse("no user handle");
     const auto use = PARLEY_TRY(verify_passkey_assertion(
-        {.site = site_, .challenge = challenge.reveal(), .verification = verification}, presented, found.passkey));
+        {.site = site, .challenge = challenge.reveal(), .verification = verification}, presented, found.passkey));
+    if (use.copied) return PasskeyProof{.account = found.account, .passkey = found.id, .copied = true};
     PARLEY_TRY(writer.run("UPDATE passkeys SET sign_count = $2, last_used_at = $3 WHERE id = $1"_sql, found.id,
                           static_cast<std::int64_t>(use.sign_count), now));
-    return PasskeyProof{
-        .account = found.account, .passkey = found.id, .user_verified = use.user_verified, .proven = {}, .factor = {}};
+    return PasskeyProof{.account = found.account, .passkey = found.id, .user_verified = use.user_verified};
   };
   auto proof = PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  if (proof.copied) co_return proof;
   if (account) proof.factor = ProvenFactor(proof.account, FactorKind::passkey, now);
   else proof.proven = ProvenAccount(proof.account, FirstStep::passkey);
   co_return proof;
@@ -235,7 +256,10 @@ Async<> PasskeyStore::rename(AccountId account, PasskeyId id, std::string name) 
   co_return Result<void>();
 }
 
-Async<> PasskeyStore::remove(AccountId account, PasskeyId id) {
+Async<> PasskeyStore::remove(ProvenFactor factor, PasskeyId id) {
+  const auto account = factor.account();
+  if (!factor.is_fresh(account, clock_.now()))
+    co_return fail(Code::permission_denied, "present your second factor again first");
   auto work = [=](db::ControlWriter& writer) -> Result<void> {
     if (PARLEY_TRY(writer.run("DELETE FROM passkeys WHERE id = $1 AND account_id = $2"_sql, id, account)) == 0)
       return fail(Code::not_found, "there is no such passkey");

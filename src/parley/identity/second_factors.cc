@@ -352,6 +352,8 @@ Async<> SecondFactors::reset(LocalOperator, AccountId account) {
   auto work = [account, now = clock_.now()](db::ControlWriter& writer) -> Result<void> {
     PARLEY_TRY(writer.run("DELETE FROM totp_secrets WHERE account_id = $1"_sql, account));
     PARLEY_TRY(writer.run("DELETE FROM recovery_codes WHERE account_id = $1"_sql, account));
+    // With what was lost somebody else may sign in: a passkey is a way in by itself.
+    PARLEY_TRY(writer.run("DELETE FROM passkeys WHERE account_id = $1"_sql, account));
     PARLEY_TRY(writer.run("DELETE FROM second_factors WHERE account_id = $1"_sql, account));
     PARLEY_TRY(writer.run("DELETE FROM factor_tries WHERE account_id = $1"_sql, account));
     return end_sessions(writer, account, now);

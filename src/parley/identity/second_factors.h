@@ -76,8 +76,8 @@ class SecondFactors {
   /// Needs a fresh factor. `conflict` if it is the account's last and an organisation of theirs requires one.
   Async<> remove_totp(FullSession session, ProvenFactor factor);
 
-  /// For the operator, when somebody lost everything: removes the app, the recovery codes and what other kinds are
-  /// listed, and ends all sessions. Where a factor is required the next sign-in leads to enrolment.
+  /// For the operator, when somebody lost everything: removes the app, the recovery codes and the passkeys, and
+  /// ends all sessions. Where a factor is required the next sign-in leads to enrolment.
   Async<> reset(LocalOperator by, AccountId account);
 
  private:
