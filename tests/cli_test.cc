@@ -132,6 +132,49 @@ TEST_F(Cli, people_are_made_changed_and_shut_out_and_all_of_it_is_on_the_trail) 
   EXPECT_EQ(trail.find(link.substr(4)), std::string::npos);
 }
 
+TEST_F(Cli, sign_in_providers_are_added_listed_and_removed_and_no_secret_is_taken) {
+  const auto tenant = text_in(result_of({"tenant", "create", "Alpha"}), "id");
+  const Words wanted{"provider",       "add",           "--tenant",         "Alpha",
+                     "--name",         "Example Login", "--issuer",         "https://id.example.org",
+                     "--client-id",    "parley",        "--group",          "docs=editor",
+                     "--email-domain", "example.org",   "--create-accounts"};
+  const auto with = [&](Words more) {
+    more.insert(more.begin(), wanted.begin(), wanted.end());
+    return more;
+  };
+  EXPECT_EQ(parley(with({"--client-secret", "file:client"})).status, 1) << "without an address to come back to";
+  write(data_ / "parley.toml", "[server]\npublic_url = \"https://chat.example.org\"\n");
+  const std::string literal = "a-secret-that-somebody-pasted";
+  const auto pasted = parley(with({"--client-secret", literal}));
+  EXPECT_EQ(pasted.status, 1);
+  EXPECT_EQ((pasted.out + pasted.err).find(literal), std::string::npos) << "not even told back";
+  for (const Words& wrong :
+       {Words{"--client-secret", "file:../client"}, Words{"--client-secret", "env:A B"},
+        Words{"--client-secret", "file:client", "--group", "docs"},
+        Words{"--client-secret", "file:client", "--group", "docs=king"},
+        Words{"--client-secret", "file:client", "--scope", "openid"}, Words{"--authentication", "client_secret_post"}})
+    EXPECT_EQ(parley(with(wrong)).status, 1) << wrong.back();
+  EXPECT_EQ(parley(with({"--default-role", "king"})).status, 2);
+
+  auto made = result_of(with({"--client-secret", "file:client"}));
+  EXPECT_EQ(text_in(made, "redirect_uri"), "https://chat.example.org/sign-in/callback");
+  EXPECT_EQ(made.at("client_secret_found"), false);
+  write(data_ / "sign_in_secrets" / tenant / "client", "word\n");
+  made = result_of(with({"--client-secret", "file:client"}));
+  EXPECT_EQ(made.at("client_secret_found"), true);
+  EXPECT_EQ(made.at("groups").at("docs"), "editor");
+  const auto listed = result_of({"provider", "list", "--tenant", "Alpha"});
+  ASSERT_EQ(listed.as_array().size(), 2U);
+  EXPECT_EQ(text_in(listed.at(1), "start"), "/sign-in/with/" + text_in(made, "id"));
+  EXPECT_EQ(json::serialize(listed).find("word"), std::string::npos);
+  result_of({"provider", "remove", "--tenant", "Alpha", text_in(made, "id")});
+  EXPECT_EQ(parley({"provider", "remove", "--tenant", "Alpha", text_in(made, "id")}).status, 1);
+  EXPECT_EQ(result_of({"provider", "list", "--tenant", "Alpha"}).as_array().size(), 1U);
+  const auto trail = parley({"trail", "show", "--tenant", "Alpha"}).out;
+  EXPECT_THAT(trail,
+              ::testing::AllOf(::testing::HasSubstr("provider.create"), ::testing::HasSubstr("provider.remove")));
+}
+
 TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_FALSE(text_in(result_of({"tenant", "create", "Alpha"}), "id").empty());
   EXPECT_EQ(text_in(result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs"}), "slug"),

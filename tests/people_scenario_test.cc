@@ -8,64 +8,15 @@
 
 #include "parley/crypto/totp.h"
 #include "parley/text/json.h"
-#include "testing/test_server.h"
+#include "tests/browser.h"
 
 namespace parley::scenarios {
 namespace {
 
 namespace json = boost::json;
 using testing::HttpAnswer;
-using testing::HttpCall;
 using testing::HttpHeader;
 using testing::TestServer;
-
-const std::string good_password = "quartz lantern oblique ferry";
-const std::string other_password = "velvet anchor paprika sundial";
-
-/// A browser on one of our pages: keeps the cookie and the CSRF token, and says where it is.
-class Browser {
- public:
-  explicit Browser(TestServer& server) : server_(server), client_(server.client()) {}
-
-  HttpAnswer send(std::string method, std::string path, std::optional<json::object> body = {},
-                  std::vector<HttpHeader> headers = {TestServer::own_page()}) {
-    HttpCall call{.method = std::move(method), .path = std::move(path), .headers = std::move(headers)};
-    if (!cookie.empty()) call.headers.push_back({"Cookie", "theme=dark; __Host-parley_session=" + cookie});
-    if (!csrf.empty()) call.headers.push_back({"X-CSRF-Token", csrf});
-    if (body) {
-      call.headers.push_back({"Content-Type", "application/json"});
-      call.body = json::serialize(*body);
-    }
-    auto answer = client_.send(call);
-    EXPECT_THAT(server_.problems_of(answer, {.readable = {"alpha-closed"}, .issues_token = true}), ::testing::IsEmpty())
-        << answer.body;
-    if (const auto set = answer.header("Set-Cookie")) {
-      set_cookie = *set;
-      cookie = set->substr(set->find('=') + 1, set->find(';') - set->find('=') - 1);
-      if (!cookie.empty()) server_.add_secret(cookie);
-    }
-    if (const auto value = text::parse_json(answer.body); value && value->is_object())
-      if (const auto* token = value->as_object().if_contains("csrf")) csrf = std::string(token->as_string());
-    return answer;
-  }
-  json::object get(std::string path) { return object(send("GET", std::move(path))); }
-  static json::object object(const HttpAnswer& answer) {
-    const auto value = text::parse_json(answer.body);
-    EXPECT_TRUE(value && value->is_object()) << answer.status << answer.body;
-    return value && value->is_object() ? value->as_object() : json::object();
-  }
-  HttpAnswer sign_in(const std::string& email, const std::string& password = good_password) {
-    cookie.clear();
-    csrf.clear();
-    return send("POST", "/api/v1/session/", json::object{{"email", email}, {"password", password}});
-  }
-
-  std::string cookie, csrf, set_cookie;
-
- private:
-  TestServer& server_;
-  testing::HttpClient client_;
-};
 
 Secret from_base32(std::string_view text) {
   std::string bytes;

@@ -1,7 +1,7 @@
 // One's own account: organisation, second factor, passkeys, password, and where one is signed in.
 
 import { add_passkey, device_name, has_passkeys, recovery_codes, recovery_text, set_up_app, with_fresh_factor } from '/assets/factors.js';
-import { by_id, call, confirm_dialog, element, field, fill, form_dialog, list_of, moment, once_dialog, open_page, paragraph, quiet_button, show_failure, tell, text_of, wrong_new_password } from '/assets/page.js';
+import { by_id, call, confirm_dialog, element, field, fill, form_dialog, list_of, moment, once_dialog, open_page, paragraph, provider_problem, quiet_button, show_failure, show_problem, tell, text_of, wrong_new_password } from '/assets/page.js';
 
 const session = await open_page();
 const problem = by_id('problem');
@@ -52,24 +52,29 @@ function end_set_up() {
   by_id('factors').hidden = false;
 }
 
+function codes_row(given) {
+  const left = Number(given.recovery_codes_left) || 0;
+  return element('li', { class: 'row' }, element('div', { class: 'row-main' },
+    element('p', { class: 'row-name' }, 'Recovery codes', element('span', { class: left > 3 ? 'badge' : 'badge amber' }, `${left} left`)),
+    element('p', { class: 'facts' }, 'Each lets you in once when the app or the passkey is lost.')),
+  element('div', { class: 'row-actions' }, quiet_button('Make new ones', () => attempt(renew_codes))));
+}
+
 function factor_rows(given) {
   const app = list_of(given.factors).find((each) => each.kind === 'totp');
   if (!app) {
     return [element('div', { class: 'row' }, element('div', { class: 'row-main' },
       element('p', { class: 'row-name' }, 'Authenticator app', element('span', { class: 'badge' }, 'not set up')),
       element('p', { class: 'facts' }, 'An app on your telephone shows a new code every 30 seconds.')),
-      element('div', { class: 'row-actions' }, element('button', { type: 'button', class: 'button compact', onclick: begin_set_up }, 'Set up')))];
+      element('div', { class: 'row-actions' }, element('button', { type: 'button', class: 'button compact', onclick: begin_set_up }, 'Set up'))),
+    ...(list_of(given.passkeys).length > 0 ? [element('ul', { class: 'rows' }, codes_row(given))] : [])];
   }
-  const left = Number(given.recovery_codes_left) || 0;
   return [element('ul', { class: 'rows' },
     element('li', { class: 'row' }, element('div', { class: 'row-main' },
       element('p', { class: 'row-name' }, 'Authenticator app', element('span', { class: 'badge pine' }, 'on')),
       element('p', { class: 'facts' }, ...(app.since ? ['Since ', moment(app.since)] : ['Asked for after your password.']))),
       element('div', { class: 'row-actions' }, quiet_button('Remove…', () => attempt(remove_app), { 'aria-label': 'Remove the authenticator app' }))),
-    element('li', { class: 'row' }, element('div', { class: 'row-main' },
-      element('p', { class: 'row-name' }, 'Recovery codes', element('span', { class: left > 3 ? 'badge' : 'badge amber' }, `${left} left`)),
-      element('p', { class: 'facts' }, 'Each lets you in once when the app is lost.')),
-      element('div', { class: 'row-actions' }, quiet_button('Make new ones', () => attempt(renew_codes)))))];
+    codes_row(given))];
 }
 
 async function remove_app() {
@@ -149,6 +154,41 @@ async function load_factors() {
   by_id('passkeys').replaceChildren(given === undefined ? '' : passkeys.length === 0 ? element('p', { class: 'none' }, none) : element('ul', { class: 'rows' }, ...passkeys.map(passkey_row)));
 }
 
+// Signing in elsewhere
+
+function linked_row(each) {
+  const name = text_of(each.name);
+  return element('li', { class: 'row' },
+    element('div', { class: 'row-main' }, element('p', { class: 'row-name' }, name, element('span', { class: 'badge pine' }, 'linked')),
+      element('p', { class: 'facts' }, 'Since ', moment(each.created_at), ', last used ', moment(each.last_used_at))),
+    element('div', { class: 'row-actions' }, quiet_button('Unlink…', () => attempt(async () => {
+      const done = await confirm_dialog({
+        title: `Unlink ${name}?`, text: 'It will not let you in any more. Make sure that you know your password or have a passkey.', action: 'Unlink it', busy: 'Unlinking…',
+        send: () => with_fresh_factor(() => call('DELETE', `/account/providers/${encodeURIComponent(each.id)}/`)),
+      });
+      if (!done) return;
+      tell(by_id('providers'), `${name} is unlinked.`);
+      await load_providers();
+    }), { 'aria-label': `Unlink ${name}` })));
+}
+
+function offered_row(each) {
+  const name = text_of(each.name);
+  return element('li', { class: 'row' },
+    element('div', { class: 'row-main' }, element('p', { class: 'row-name' }, name)),
+    element('div', { class: 'row-actions' }, quiet_button('Link', () => attempt(async () => {
+      const begun = await with_fresh_factor(() => call('POST', '/account/providers/', { provider: each.id }));
+      if (begun && /^https?:\/\//.test(text_of(begun.address))) location.assign(begun.address);
+    }), { 'aria-label': `Link ${name}` })));
+}
+
+async function load_providers() {
+  const given = await call('GET', '/account/providers/');
+  const [linked, offered] = [list_of(given.linked), list_of(given.offered)];
+  by_id('elsewhere').hidden = linked.length + offered.length === 0;
+  by_id('providers').replaceChildren(element('ul', { class: 'rows' }, ...linked.map(linked_row), ...offered.map(offered_row)));
+}
+
 // Password
 
 by_id('change-password').addEventListener('click', () => attempt(async () => {
@@ -201,6 +241,7 @@ by_id('end-others').addEventListener('click', () => attempt(async () => {
 }));
 
 show_account();
-await Promise.all([load_factors(), load_sessions()]);
+if (provider_problem()) show_problem(problem, ...provider_problem());
+await Promise.all([load_factors(), attempt(load_providers), load_sessions()]);
 // The sections have their size only now.
 if (location.hash === '#second-factor' || location.hash === '#organisation') by_id(location.hash.slice(1)).scrollIntoView();

@@ -155,6 +155,19 @@ export function return_path() {
   return /^\/(account|members|keys|demo\/[A-Za-z0-9_-]{1,100})$/.test(to) ? to : '/account';
 }
 
+/// What became of signing in elsewhere, of which the server tells a word: [title, text], or nothing.
+export function provider_problem() {
+  const problems = {
+    refused: ['Signing in there did not work.', 'The sign-in service did not confirm who you are, or it took too long. Begin again.'],
+    'not-let-in': ['You are not let in here.', 'Your account there gives no access here. Ask whoever runs your organisation’s Parley.'],
+    'known-address': ['This account cannot be used for that.', 'Sign in with your password or passkey. If you belong to one organisation alone, you can link the sign-in service on the page of your account.'],
+    limit: ['Too many tries.', 'Try again in a minute.'],
+    unavailable: ['The sign-in service cannot be reached just now.', 'Try again in a moment, or use another way.'],
+  };
+  const word = new URLSearchParams(location.search).get('problem') ?? '';
+  return Object.hasOwn(problems, word) ? problems[word] : null;
+}
+
 /// The secret after the # of the address, which a browser sends to nobody.
 export function take_token() {
   let token = location.hash.slice(1);

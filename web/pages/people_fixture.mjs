@@ -27,7 +27,7 @@ export function make_people() {
   const organisation = { id: uuid(), name: 'Example Works' };
   const state = {
     calls: [], sessions: new Map(), account, organisation, role: 'administrator', totp: false, enrolment: false, fresh: true, mail: false,
-    recovery: [], passkeys: [], scopes: all_scopes, fail: null,
+    recovery: [], passkeys: [], linked: [], offered: [], scopes: all_scopes, fail: null,
     organisations: [{ ...organisation, role: 'administrator' }, { id: uuid(), name: 'Second House', role: 'viewer' }],
     require_second_factor: false,
     projects: [{ id: uuid(), slug: 'docs', name: 'Product documentation', is_private: false, origins: [], server_reads: false, biel_compat: false }, { id: uuid(), slug: 'handbook', name: 'Internal handbook', is_private: true, origins: [], server_reads: false, biel_compat: false }],
@@ -183,6 +183,12 @@ export function answer_people(state, { method, pathname, query, headers, body: t
   if (line === 'GET /account/sessions/') return give(200, { sessions: [{ id: session.id, client: 'Chrome on Linux', created_at: at(-1), last_seen_at: at(0), current: true }, ...state.others] });
   if (line === 'DELETE /account/sessions/') { state.others = []; return nothing(); }
   if ((id = one('DELETE /account/sessions/{id}/'))) { state.others = state.others.filter((each) => each.id !== id); return nothing(); }
+  if (line === 'GET /account/providers/') return give(200, { linked: state.linked, offered: state.offered });
+  if (line === 'POST /account/providers/') return give(200, { address: 'https://id.example.com/auth' });
+  if ((id = one('DELETE /account/providers/{id}/'))) {
+    [state.offered, state.linked] = [state.linked.filter((each) => each.id === id), state.linked.filter((each) => each.id !== id)];
+    return nothing();
+  }
   if (line === 'DELETE /account/totp/') {
     if (!state.fresh) return needs_fresh();
     [state.totp, state.recovery] = [false, []];

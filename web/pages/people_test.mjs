@@ -206,6 +206,25 @@ test('a passkey is added, renamed, signs in, and is removed', '/account', async 
   assert.deepEqual(state.passkeys, []);
 }, { as: 'nothing' });
 
+test('a linked sign-in service is unlinked, and could be linked again', '/account', async (page) => {
+  await page.locator('#elsewhere').getByText('linked', { exact: true }).waitFor();
+  assert.deepEqual(await accessibility_problems(page), []);
+  await button(page, 'Unlink Example Login').click();
+  await submit(page);
+  await told(page, 'Example Login is unlinked.');
+  await button(page, 'Link Example Login').waitFor();
+}, { as: 'nothing', arrange: (s) => { s.linked = [{ id: 'p', name: 'Example Login', created_at: new Date().toISOString(), last_used_at: new Date().toISOString() }]; } });
+
+test('what became of signing in elsewhere is told in words of ours', '/sign-in?problem=not-let-in&error_description=hello', async (page) => {
+  await page.getByText('You are not let in here.').waitFor();
+  assert.equal(await page.getByText('hello').count(), 0);
+  for (const word of ['constructor', '__proto__', 'x', '']) {
+    await page.goto(`${origin}/sign-in?problem=${word}`);
+    await page.locator('#email').waitFor();
+    assert.ok(await page.locator('#problem').isHidden());
+  }
+});
+
 test('a browser that gives no passkey is explained', '/sign-in', async (page) => {
   await page.evaluate(() => { navigator.credentials.get = () => Promise.reject(new DOMException('', 'NotAllowedError')); });
   await button(page, 'Sign in with a passkey').click();

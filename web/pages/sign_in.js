@@ -2,7 +2,7 @@
 // one came from.
 
 import { add_passkey, device_name, factor_forms, has_passkeys, recovery_codes, recovery_text, set_up_app, show_passkey } from '/assets/factors.js';
-import { ask, by_id, element, find_session, list_of, paragraph, return_path, show_failure, sign_out, text_of, wire_form, wrong_email } from '/assets/page.js';
+import { ask, by_id, element, find_session, list_of, paragraph, provider_problem, return_path, show_failure, show_problem, sign_out, text_of, wire_form, wrong_email } from '/assets/page.js';
 
 const steps = ['waiting', 'asking', 'factor', 'enrolment', 'codes'];
 
@@ -61,11 +61,14 @@ wire_form(by_id('passkey-form'), {
 });
 by_id('passkey-form').hidden = !has_passkeys;
 
+/// With the page to come back to, if that is another than the usual one.
+const address_of = (provider) => (return_path() === '/account' ? provider.start : `${provider.start}?to=${encodeURIComponent(return_path())}`);
+
 function show_providers(answer) {
   const providers = list_of(answer.providers).filter((each) => /^\/sign-in\/with\/[^/]+$/.test(text_of(each.start)));
   by_id('providers').replaceChildren(providers.length === 0
     ? paragraph('This organisation has no other way to sign in. Use your password or a passkey.')
-    : element('ul', {}, ...providers.map((each) => element('li', {}, element('a', { class: 'quiet large', href: each.start }, `Continue with ${text_of(each.name)}`)))));
+    : element('ul', {}, ...providers.map((each) => element('li', {}, element('a', { class: 'quiet large', href: address_of(each) }, `Continue with ${text_of(each.name)}`)))));
 }
 
 wire_form(by_id('organisation-form'), {
@@ -92,7 +95,8 @@ by_id('leave').addEventListener('click', () => sign_out(by_id('enrolment-problem
 by_id('start-over').addEventListener('click', () => sign_out(by_id('problem')));
 
 // A link of an organisation's own may name it.
-const organisation = new URLSearchParams(location.search).get('organisation');
+const asked = new URLSearchParams(location.search);
+const organisation = asked.get('organisation');
 if (organisation) {
   by_id('elsewhere').open = true;
   by_id('organisation').value = organisation.slice(0, 100);
@@ -102,7 +106,16 @@ if (organisation) {
 show_step('waiting');
 try {
   const session = await find_session();
-  if (session === null) show_step('asking'); else go_on(session);
+  if (session === null) {
+    show_step('asking');
+    const problem = provider_problem();
+    if (problem) show_problem(by_id('problem'), ...problem);
+  } else if (session.needs === 'nothing' && provider_problem()) {
+    // Linking it went wrong: that is begun on the page of the account, so it is told there.
+    location.replace(`/account${location.search}`);
+  } else {
+    go_on(session);
+  }
 } catch (failure) {
   show_step('asking');
   show_failure(by_id('problem'), failure);

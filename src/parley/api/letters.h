@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "parley/base/literal.h"
 #include "parley/identity/account_links.h"
 
 namespace parley::api {
@@ -17,6 +18,8 @@ class Letters {
   virtual void send_reset(identity::Letter letter) = 0;
   virtual void send_confirmation(identity::Letter letter) = 0;
   virtual void send_invitation(identity::Letter letter, std::string organisation) = 0;
+  /// That something about how an account is signed in to has changed: "a passkey was added".
+  virtual void send_notice(std::string email, Literal what) = 0;
   /// What stands in an invitation's letter, for whoever must hand it over themselves.
   virtual std::string invitation_link(const Secret& token) const = 0;
 };

@@ -1,14 +1,13 @@
 #include "parley/api/people.h"
 
-#include "parley/admission/admission.h"
 #include "parley/api/letters.h"
 #include "parley/api/recorder.h"
 #include "parley/api/services.h"
 #include "parley/api/session.h"
+#include "parley/api/signing_in.h"
 #include "parley/http/cookie.h"
 #include "parley/identity/account_links.h"
 #include "parley/identity/account_store.h"
-#include "parley/identity/client_label.h"
 #include "parley/identity/invitations.h"
 #include "parley/identity/members.h"
 #include "parley/identity/second_factors.h"
@@ -21,63 +20,6 @@ namespace json = boost::json;
 namespace {
 
 using identity::Assurance;
-
-Literal needs(Assurance assurance) {
-  switch (assurance) {
-    case Assurance::full: return "nothing";
-    case Assurance::factor_owed: return "factor";
-    case Assurance::enrolment_owed: return "enrolment";
-  }
-  std::unreachable();
-}
-
-json::array names_of(const std::vector<identity::FactorKind>& kinds) {
-  json::array names;
-  for (const auto kind : kinds) names.emplace_back(identity::name(kind));
-  return names;
-}
-
-std::string client_of(const Context& context) {
-  return identity::client_label(context.head->header("User-Agent").value_or(""));
-}
-
-/// Who acts in this organisation, as its trail names them, before there is a principal.
-Principal person(AccountId account, TenantId tenant) {
-  return {.kind = PrincipalKind::member, .id = account.uuid(), .tenant = tenant};
-}
-
-/// Puts what is done to an account on the trails of all organisations it belongs to: each of them is concerned.
-Async<> record_on_account(Services& services, RequestId request, AccountId account, Literal action, Literal rule) {
-  for (const auto& membership : PARLEY_CO_TRY(co_await services.people.members.list_of(account)))
-    PARLEY_CO_TRY(co_await services.trail.write(request, person(account, membership.tenant), action, rule,
-                                                trail::Object("account", account)));
-  co_return Result<void>();
-}
-
-/// A refused try to get in: nobody is known yet, so it is counted and not recorded.
-std::unexpected<Error> refuse_try(Services& services, Error error, Literal rule) {
-  if (error.code() == Code::unauthenticated) services.trail.count_anonymous_refusal(rule);
-  return std::unexpected(std::move(error));
-}
-
-/// Before a password, code or link is looked at.
-Async<> admit_try(Services& services, const Context& context, std::string subject) {
-  const auto refused = co_await services.admission.admit_log_in(*context.from, std::move(subject));
-  if (refused) co_return fail(refused->error());
-  co_return Result<void>();
-}
-
-/// Tells of a session that has just begun, or goes on under a new token.
-Async<Reply> begun(Services& services, identity::BegunSession session, json::object more = {}) {
-  const auto kinds = PARLEY_CO_TRY(co_await services.people.factors.kinds_of(session.session->account));
-  const auto presented = PARLEY_CO_TRY(identity::parse_session_token(session.token.reveal()));
-  more["needs"] = needs(session.session->assurance).view();
-  more["factors"] = names_of(kinds);
-  more["csrf"] = presented.csrf_token();
-  Reply reply = Reply::json(200, more);
-  put_session(reply, session.token);
-  co_return reply;
-}
 
 /// The CSRF token that goes with the session of this request.
 Result<std::string> csrf_of(const Context& context) {
@@ -102,8 +44,9 @@ Async<Reply> SignIn::handle(Services& services, Context context, Validated<Input
 
 Async<Reply> PresentFactor::handle(Services& services, Context context, Validated<Input> input) {
   auto session = PARLEY_CO_TRY(co_await require_open_session(services, context));
-  if (input->totp.has_value() == input->recovery_code.has_value())
-    co_return fail(Code::invalid_argument, "give either totp or recovery_code");
+  if (input->totp.has_value() + input->recovery_code.has_value() + input->credential.has_value() != 1)
+    co_return fail(Code::invalid_argument, "give one of totp, recovery_code and credential");
+  if (input->credential) co_return co_await raise_by_passkey(services, context, std::move(session), *input->credential);
   PARLEY_CO_TRY(co_await admit_try(services, context, session->account.to_string()));
   auto factor = input->totp ? co_await services.people.factors.verify_totp(session, *input->totp)
                             : co_await services.people.factors.verify_recovery_code(session, *input->recovery_code);
@@ -273,8 +216,18 @@ Async<Reply> GetFactors::handle(Services& services, Context context, Authorized<
   for (const auto kind : PARLEY_CO_TRY(co_await services.people.factors.kinds_of(session->account)))
     factors.push_back(json::object{{"kind", identity::name(kind)}});
   const auto left = PARLEY_CO_TRY(co_await services.people.factors.recovery_codes_left(session->account));
+  json::array passkeys;
+  for (const auto& passkey : PARLEY_CO_TRY(co_await services.people.passkeys.list(session->account))) {
+    json::object row{{"id", passkey.id.to_string()},
+                     {"name", passkey.name},
+                     {"created_at", to_rfc3339(passkey.created_at)},
+                     {"last_used_at", nullptr}};
+    if (passkey.last_used_at) row["last_used_at"] = to_rfc3339(*passkey.last_used_at);
+    passkeys.push_back(std::move(row));
+  }
   co_return Reply::json(
-      200, json::object{{"factors", std::move(factors)}, {"recovery_codes_left", left}, {"passkeys", json::array()}});
+      200,
+      json::object{{"factors", std::move(factors)}, {"recovery_codes_left", left}, {"passkeys", std::move(passkeys)}});
 }
 
 Async<Reply> BeginTotp::handle(Services& services, Context context, Authorized<EnrolFactor>, Validated<NoInput>) {
@@ -295,6 +248,7 @@ Async<Reply> ConfirmTotp::handle(Services& services, Context context, Authorized
       co_await record_on_account(services, context.request, session->account, EnrolFactor::info.name, permit.rule()));
   auto enrolled = co_await services.people.factors.confirm_totp(session, input->code);
   if (!enrolled) co_return refuse_try(services, std::move(enrolled).error(), "factor_refused");
+  co_await tell_owner(services, session->account, "an authenticator app was set up");
   json::array codes;
   for (const auto& code : enrolled->recovery_codes) codes.emplace_back(code.reveal());
   auto raised = PARLEY_CO_TRY(co_await services.people.sessions.raise(std::move(session), enrolled->factor));
@@ -307,7 +261,9 @@ Async<Reply> DeleteTotp::handle(Services& services, Context context, Authorized<
   const auto factor = PARLEY_CO_TRY(services.people.sessions.fresh_factor(session));
   PARLEY_CO_TRY(
       co_await record_on_account(services, context.request, session->account, "account.factor.remove", permit.rule()));
+  const AccountId account = session->account;
   PARLEY_CO_TRY(co_await services.people.factors.remove_totp(std::move(session), factor));
+  co_await tell_owner(services, account, "the authenticator app was removed");
   co_return Reply{.status = 204, .body = {}, .headers = {}};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "parley/api/action_kinds.h"
+#include "parley/api/passkeys.h"
 #include "parley/api/route.h"
 #include "parley/identity/members.h"
 
@@ -31,14 +32,16 @@ struct PresentFactor {
   static constexpr Literal summary = "Present a second factor: to finish signing in, or before something delicate";
   struct Input {
     std::optional<std::string> totp, recovery_code;
+    std::optional<boost::json::object> credential;
     static constexpr auto fields() {
       return std::tuple{
           field("totp", &Input::totp, {.length_max = 20, .doc = "Code of an authenticator app"}),
           field("recovery_code", &Input::recovery_code, {.length_max = 50, .doc = "One of the recovery codes"}),
+          field("credential", &Input::credential, {.doc = "A passkey's answer, as for /api/v1/session/passkey/"}),
       };
     }
   };
-  static constexpr std::size_t body_bytes_max = 4 * 1024;
+  static constexpr std::size_t body_bytes_max = passkey_body_bytes_max;
   static Async<Reply> handle(Services& services, Context context, Validated<Input> input);
 };
 

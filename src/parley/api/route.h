@@ -161,14 +161,18 @@ consteval Route open(Literal path, Public why, Literal summary) {
 }
 
 /// A route that needs no credential but judges what is in its body, as signing in does: `A` names its `summary`, its
-/// `Input` (a wire type) and its `body_bytes_max`. Pages of other sites cannot use it.
+/// `Input` (a wire type) and its `body_bytes_max`, or that it comes by the query. Pages of other sites cannot use it.
 template <class A>
 consteval Route open(http::Method method, Literal path, Public why) {
   Route route{.method = method, .path = path};
   route.public_reason = why.reason.view();
   route.summary = A::summary;
-  route.input = Route::Input::body;
-  route.body_bytes_max = A::body_bytes_max;
+  if constexpr (requires { A::body_bytes_max; }) {
+    route.input = Route::Input::body;
+    route.body_bytes_max = A::body_bytes_max;
+  } else {
+    route.input = Route::Input::query;
+  }
   route.input_schema = &schema<typename A::Input>;
   route.answer = &detail::answer<A>;
   return route;

@@ -3,7 +3,9 @@
 #include "parley/api/actions.h"
 #include "parley/api/key_actions.h"
 #include "parley/api/pages.h"
+#include "parley/api/passkeys.h"
 #include "parley/api/people.h"
+#include "parley/api/providers.h"
 #include "parley/api/route.h"
 #include "parley/text/percent.h"
 
@@ -27,6 +29,16 @@ constexpr std::array table{
     // Signing in. What proves who somebody is stands in the body, or in the cookie of a session that owes something.
     open<SignIn>(Method::post, "/api/v1/session/", Public{"judges a password, which is what makes a session"}),
     open<PresentFactor>(Method::post, "/api/v1/session/factor/", Public{"judges the session that owes a factor"}),
+    open<BeginPasskey>(Method::post, "/api/v1/session/passkey/options/",
+                       Public{"names nobody; what it makes opens nothing"}),
+    open<PresentPasskey>(Method::post, "/api/v1/session/passkey/",
+                         Public{"judges a passkey, which is what makes a session"}),
+    open<ListProviders>(Method::get, "/api/v1/providers/",
+                        Public{"what the sign-in page offers to people not yet known"}),
+    open<start_at_provider>("/sign-in/with/{id}", Public{"leads to a provider; who comes back is judged then"},
+                            "Sign in by an organisation's provider"),
+    open<return_from_provider>("/sign-in/callback", Public{"judges a provider's word, which is what makes a session"},
+                               "Where providers send people back to"),
     open<AskReset>(Method::post, "/api/v1/password-resets/", Public{"says the same whoever asks for whomever"}),
     open<FinishReset>(Method::post, "/api/v1/password-resets/finish/", Public{"guarded by the link in its body"}),
     open<ConfirmEmail>(Method::post, "/api/v1/email-confirmations/", Public{"guarded by the link in its body"}),
@@ -46,6 +58,13 @@ constexpr std::array table{
     action<actions::ConfirmTotp>(Method::post, "/api/v1/account/totp/confirm/"),
     action<actions::DeleteTotp>(Method::delete_, "/api/v1/account/totp/"),
     action<actions::MakeRecoveryCodes>(Method::post, "/api/v1/account/recovery-codes/"),
+    action<actions::BeginPasskeyRegistration>(Method::post, "/api/v1/account/passkeys/options/"),
+    action<actions::PostPasskey>(Method::post, "/api/v1/account/passkeys/"),
+    action<actions::PutPasskey>(Method::put, "/api/v1/account/passkeys/{id}/"),
+    action<actions::ListLinkedProviders>(Method::get, "/api/v1/account/providers/"),
+    action<actions::PostLinkedProvider>(Method::post, "/api/v1/account/providers/"),
+    action<actions::DeleteLinkedProvider>(Method::delete_, "/api/v1/account/providers/{id}/"),
+    action<actions::DeletePasskey>(Method::delete_, "/api/v1/account/passkeys/{id}/"),
 
     // The organisation and its people.
     action<actions::GetOrganisation>(Method::get, "/api/v1/organisation/"),

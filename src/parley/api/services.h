@@ -20,7 +20,9 @@ class Invitations;
 class KeyStore;
 class Members;
 class OwnAddress;
+class PasskeyStore;
 class ProjectDirectory;
+class ProviderSignIns;
 class SecondFactors;
 class SessionStore;
 class SetUp;
@@ -54,6 +56,8 @@ struct People {
   identity::AccountLinks& links;
   identity::SessionStore& sessions;
   identity::SecondFactors& factors;
+  identity::PasskeyStore& passkeys;
+  identity::ProviderSignIns& providers;
   identity::Members& members;
   identity::Invitations& invitations;
   Letters& letters;

@@ -48,12 +48,23 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
   return {};
 }
 
+Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, boost::json::object& to) {
+  const auto* object = from.if_object();
+  if (!object) return fail(Error(Code::invalid_argument, "must be an object").about(name));
+  to = *object;
+  return {};
+}
+
 boost::json::object schema_of(const FieldRule& rule, const std::string*) {
   return {{"type", "string"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
 }
 
 boost::json::object schema_of(const FieldRule& rule, const Secret*) {
   return {{"type", "string"}, {"format", "password"}, {"maxLength", rule.length_max}, {"description", rule.doc.view()}};
+}
+
+boost::json::object schema_of(const FieldRule& rule, const boost::json::object*) {
+  return {{"type", "object"}, {"description", rule.doc.view()}};
 }
 
 boost::json::object schema_of(const FieldRule& rule, const bool*) {

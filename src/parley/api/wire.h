@@ -68,6 +68,8 @@ Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, Secret& to);
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, bool& to);
 Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, std::vector<std::string>& to);
+/// For what another module reads by itself; the limit on the body is all that holds for it here.
+Result<void> read(const boost::json::value& from, const FieldRule& rule, Literal name, boost::json::object& to);
 template <class Tag>
 Result<void> read(const boost::json::value& from, const FieldRule&, Literal name, Id<Tag>& to) {
   const auto* text = from.if_string();
@@ -88,6 +90,7 @@ boost::json::object schema_of(const FieldRule& rule, const std::vector<T>*);
 boost::json::object schema_of(const FieldRule& rule, const Secret*);
 boost::json::object schema_of(const FieldRule& rule, const bool*);
 boost::json::object schema_of(const FieldRule& rule, const std::vector<std::string>*);
+boost::json::object schema_of(const FieldRule& rule, const boost::json::object*);
 template <class Tag>
 boost::json::object schema_of(const FieldRule& rule, const Id<Tag>*) {
   return {{"type", "string"}, {"format", "uuid"}, {"description", rule.doc.view()}};

@@ -181,6 +181,33 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* remove = of_one("remove", "Take somebody out of a tenant", m);
     remove->add_option("--tenant", m->tenant, "Name or id of the tenant")->required();
   }
+  {
+    auto* provider = group("provider", "Signing in at an organisation's own provider (OpenID Connect)");
+    auto* add = provider->add_subcommand("add", "Let a tenant's people sign in there");
+    auto c = bind(add, std::make_shared<ProviderAdd>());
+    add->add_option("--tenant", c->tenant, "Name or id of the tenant")->required();
+    add->add_option("--name", c->name, "What stands on the button")->required();
+    add->add_option("--issuer", c->issuer, "Its address, as its own metadata spells it")->required();
+    add->add_option("--client-id", c->client_id, "As what Parley is registered there")->required();
+    add->add_option("--client-secret", c->secret,
+                    "Where the secret is: env:NAME or file:NAME; none for a public client");
+    add->add_option("--authentication", c->authentication, "client_secret_basic (default), client_secret_post or none")
+        ->check(CLI::IsMember({"client_secret_basic", "client_secret_post", "none"}));
+    add->add_option("--scope", c->scopes, "Asked for (default openid, email, profile); may be repeated");
+    add->add_option("--group-claim", c->group_claim, "Where the provider says the groups (default groups)");
+    add->add_option("--group", c->groups, "GROUP=ROLE: then groups decide roles; may be repeated");
+    add->add_option("--email-domain", c->domains, "Only addresses of this domain; may be repeated");
+    add->add_option("--default-role", c->default_role, "Of people whom no group gives one (default: not let in)")
+        ->check(CLI::IsMember({"viewer", "editor", "maintainer", "administrator"}));
+    add->add_flag("--create-accounts", c->creates_accounts, "Let in people who were not invited");
+    auto* list = provider->add_subcommand("list", "List a tenant's providers");
+    auto l = bind(list, std::make_shared<ProviderList>());
+    list->add_option("--tenant", l->tenant, "Name or id of the tenant")->required();
+    auto* remove = provider->add_subcommand("remove", "Let nobody in by it any more");
+    auto r = bind(remove, std::make_shared<ProviderRemove>());
+    remove->add_option("ID", r->id)->required();
+    remove->add_option("--tenant", r->tenant, "Name or id of the tenant")->required();
+  }
   bind(app.add_subcommand("routes", "Every address and who may use it"), std::make_shared<Routes>());
   {
     auto* trail = group("trail", "The record of who did what");

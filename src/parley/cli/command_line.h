@@ -109,6 +109,18 @@ struct UserRole {
 struct UserRemove {
   std::string email, tenant;
 };
+/// How an organisation's people sign in elsewhere.
+struct ProviderAdd {
+  std::string tenant, name, issuer, client_id, secret, authentication, group_claim = "groups", default_role;
+  std::vector<std::string> scopes, groups, domains;
+  bool creates_accounts = false;
+};
+struct ProviderList {
+  std::string tenant;
+};
+struct ProviderRemove {
+  std::string tenant, id;
+};
 struct Routes {};
 struct TrailVerify {
   std::string tenant, head;
@@ -140,9 +152,9 @@ struct SelftestTenancy {};
 using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
                              ProjectList, Ingest, SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate,
                              KeyList, KeyRevoke, KeyEnable, KeyRotate, UserCreate, UserList, UserDisable, UserEnable,
-                             UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, Routes, TrailVerify,
-                             TrailSeal, TrailExport, TrailShow, AccessReportMake, MigrateStatus, MigrateUp, Backup,
-                             Restore, Doctor, SelftestTenancy>;
+                             UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, ProviderAdd, ProviderList,
+                             ProviderRemove, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow, AccessReportMake,
+                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

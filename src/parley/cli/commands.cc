@@ -654,6 +654,100 @@ Result<int> run(const Shell& shell, const UserRemove& command) {
   return 0;
 }
 
+json::object describe(const identity::SignInProvider& provider) {
+  json::object groups;
+  for (const auto& [group, role] : provider.group_roles) groups[group] = identity::name(role);
+  json::object object{{"id", provider.id.to_string()},
+                      {"name", provider.name},
+                      {"issuer", provider.issuer},
+                      {"client_id", provider.client_id},
+                      {"client_secret", provider.client_secret},
+                      {"authentication", identity::name(provider.authentication)},
+                      {"scopes", json::value_from(provider.scopes)},
+                      {"group_claim", provider.group_claim},
+                      {"groups", std::move(groups)},
+                      {"email_domains", json::value_from(provider.email_domains)},
+                      {"default_role", nullptr},
+                      {"creates_accounts", provider.creates_accounts},
+                      {"start", "/sign-in/with/" + provider.id.to_string()}};
+  if (provider.default_role) object["default_role"] = identity::name(*provider.default_role);
+  return object;
+}
+
+Result<identity::Role> role_of(const std::string& text) {
+  const auto role = identity::parse_role(text);
+  if (!role) return fail(Code::invalid_argument, "no such role", text);
+  return *role;
+}
+
+Result<identity::SignInProvider> provider_of(const ProviderAdd& command, TenantId tenant) {
+  identity::SignInProvider provider{.tenant = tenant,
+                                    .name = command.name,
+                                    .issuer = command.issuer,
+                                    .client_id = command.client_id,
+                                    .client_secret = command.secret,
+                                    .group_claim = command.group_claim,
+                                    .email_domains = command.domains,
+                                    .creates_accounts = command.creates_accounts};
+  if (!command.scopes.empty()) provider.scopes = command.scopes;
+  if (command.secret.empty()) provider.authentication = identity::ClientAuthentication::none;
+  if (const auto authentication = identity::parse_client_authentication(command.authentication))
+    provider.authentication = *authentication;
+  for (const auto& text : command.groups) {
+    // A group may be called anything, a role may not: the last sign parts them.
+    const auto equals = text.rfind('=');
+    if (equals == std::string::npos) return fail(Code::invalid_argument, "--group takes GROUP=ROLE", text);
+    provider.group_roles[text.substr(0, equals)] = PARLEY_TRY(role_of(text.substr(equals + 1)));
+  }
+  if (!command.default_role.empty()) provider.default_role = PARLEY_TRY(role_of(command.default_role));
+  return provider;
+}
+
+Result<int> run(const Shell& shell, const ProviderAdd& command) {
+  const auto& own = shell.at.config().own_address.origin();
+  if (own.empty())
+    return fail(Code::conflict, "providers send people back to our public address: set [server] public_url first");
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  auto wanted = PARLEY_TRY(identity::check_provider(PARLEY_TRY(provider_of(command, tenant.id))));
+  PARLEY_TRY(record(shell, tenant.id, "provider.create", trail::Object("tenant", tenant.id)));
+  const auto provider = PARLEY_TRY(shell.at.wait(shell.at.providers->create(std::move(wanted))));
+  json::object object = describe(provider);
+  object["redirect_uri"] = own + "/sign-in/callback";
+  // No error: whoever sets this up may put the secret there next.
+  const auto secret = shell.at.providers->require_secret(provider);
+  object["client_secret_found"] = secret.has_value();
+  if (!secret) shell.output.err(printable(fmt::format("{}\n", describe_for_operator(secret.error()))));
+  shell.print(object, [&] {
+    return fmt::format("added {} ({})\nRegister there, as the address to come back to: {}/sign-in/callback\n",
+                       provider.name, provider.id.to_string(), own);
+  });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const ProviderList& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  json::array rows;
+  std::string text;
+  for (const auto& provider : PARLEY_TRY(shell.at.wait(shell.at.providers->list(tenant.id)))) {
+    rows.push_back(describe(provider));
+    text += fmt::format("{}  {}  {}{}\n", provider.id.to_string(), provider.name, provider.issuer,
+                        provider.creates_accounts ? "  (creates accounts)" : "");
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const ProviderRemove& command) {
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  const auto id = identity::SignInProviderId::parse(command.id);
+  if (!id) return fail(Code::invalid_argument, "a provider is named by its id", command.id);
+  const auto provider = PARLEY_TRY(shell.at.wait(shell.at.providers->load(tenant.id, *id)));
+  PARLEY_TRY(record(shell, tenant.id, "provider.remove", trail::Object("provider", provider.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.providers->remove(tenant.id, provider.id)));
+  shell.print(json::object{{"id", provider.id.to_string()}, {"removed", true}}, [] { return "removed\n"; });
+  return 0;
+}
+
 Result<int> run(const Shell& shell, const Routes&) { return print_routes(shell.line, shell.output); }
 
 /// The tenants that a command about trails is for: the one that was named, or all.

@@ -155,6 +155,8 @@ Application::Application(Installation& at, const ApplicationOptions& options)
                            .links = *at.account_links,
                            .sessions = *at.sessions,
                            .factors = *at.second_factors,
+                           .passkeys = *at.passkeys,
+                           .providers = *at.providers,
                            .members = *at.members,
                            .invitations = *at.invitations,
                            .letters = letters_},

@@ -196,6 +196,34 @@ Result<void> read_mail(const toml::table& table, Config& config) {
   return {};
 }
 
+Result<void> read_egress(const toml::table& table, Config& config) {
+  // As many places as a person looks through; more is a network in CIDR form.
+  constexpr std::size_t places_max = 100;
+  for (const auto& [purpose, node] : table) {
+    const auto* section = node.as_table();
+    // One table for each thing that is asked for, so that what one may reach another may not.
+    if (purpose != "sign_in" || !section)
+      return bad(node, fmt::format("egress.{}", purpose.str()), "is not known; there is [egress.sign_in]");
+    for (const auto& [key, entry] : *section) {
+      const auto name = fmt::format("egress.sign_in.{}", key.str());
+      if (key == "ca_file") {
+        config.sign_in_egress.ca_file = PARLEY_TRY(text_of(entry, name));
+      } else if (key == "allow") {
+        const auto* list = entry.as_array();
+        if (!list || list->size() > places_max) return bad(entry, name, "must be a list of up to 100 places");
+        std::vector<std::string> places;
+        for (const auto& place : *list) places.push_back(PARLEY_TRY(text_of(place, name)));
+        auto policy = net::EgressPolicy::parse(places);
+        if (!policy) return bad(entry, name, describe_for_operator(policy.error()));
+        config.sign_in_egress.policy = *std::move(policy);
+      } else {
+        return bad(entry, name, "is not known");
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> read_server(const toml::table& table, Config& config) {
   for (const auto& [key, node] : table) {
     if (key == "listen") {
@@ -254,6 +282,7 @@ Result<Config> load_config(const std::filesystem::path& file) {
     else if (key == "proxies") PARLEY_TRY(read_proxies(*section, config.proxies));
     else if (key == "redis") PARLEY_TRY(read_redis(*section, config));
     else if (key == "mail") PARLEY_TRY(read_mail(*section, config));
+    else if (key == "egress") PARLEY_TRY(read_egress(*section, config));
     else if (key == "database") PARLEY_TRY(read_database(*section, config));
     else return bad(node, fmt::format("[{}]", key.str()), "is not known to this version");
   }

@@ -14,6 +14,7 @@
 #include "parley/http/server.h"
 #include "parley/identity/sender.h"
 #include "parley/kv/redis_link.h"
+#include "parley/net/egress.h"
 #include "parley/notify/smtp_mailer.h"
 
 namespace parley::server {
@@ -37,6 +38,13 @@ struct Config {
     std::string prefix = "parley";
   };
   std::optional<Redis> redis;
+
+  /// Where the program itself asks other servers, by what it asks them for: `[egress.NAME]`.
+  struct Egress {
+    net::EgressPolicy policy;       ///< `allow`: what may be reached besides public addresses
+    std::filesystem::path ca_file;  ///< certificates to trust in place of the system's
+  };
+  Egress sign_in_egress;  ///< `[egress.sign_in]`: providers that people sign in at
 
   /// How mail is sent, if `[mail]` names a server; printed on the console otherwise.
   std::optional<notify::SmtpOptions> mail;

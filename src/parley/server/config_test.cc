@@ -117,6 +117,27 @@ TEST_F(ConfigTest, counters_are_shared_only_if_a_server_is_named) {
     EXPECT_FALSE(load(fmt::format("[redis]\n{}\n", bad))) << bad;
 }
 
+TEST_F(ConfigTest, places_to_ask_are_listed_for_each_purpose) {
+  const auto judge = [](const Config& config, const char* host, const char* address, std::uint16_t port) {
+    return config.sign_in_egress.policy.judge(host, boost::asio::ip::make_address(address), port);
+  };
+  const auto none = load("");
+  EXPECT_EQ(judge(*none, "id.internal", "10.1.2.3", 8443), net::Permission::refused);
+  EXPECT_EQ(judge(*none, "id.example.org", "93.184.216.34", 443), net::Permission::open);
+  const auto config =
+      load("[egress.sign_in]\nallow = [\"id.internal:8443\", \"10.9.0.0/16\"]\nca_file = \"/etc/parley/ca.pem\"\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  EXPECT_EQ(judge(*config, "id.internal", "10.1.2.3", 8443), net::Permission::allow_listed);
+  EXPECT_EQ(judge(*config, "id.internal", "10.1.2.3", 22), net::Permission::refused);
+  EXPECT_EQ(judge(*config, "x", "10.9.8.7", 9), net::Permission::allow_listed);
+  EXPECT_EQ(config->sign_in_egress.ca_file, "/etc/parley/ca.pem");
+  for (const auto* bad : {"[egress]\nallow = [\"10.9.0.0/16\"]", "[egress.signin]\nallow = []",
+                          "[egress.sign_in]\nallow = \"10.9.0.0/16\"", "[egress.sign_in]\nallow = [\"id.internal\"]",
+                          "[egress.sign_in]\nallow = [\"0.0.0.0/0\"]", "[egress.sign_in]\nallow = [7]",
+                          "[egress.sign_in]\nallowed = []", "[egress]\nsign_in = 7"})
+    EXPECT_FALSE(load(std::string(bad) + "\n")) << bad;
+}
+
 TEST_F(ConfigTest, mail_needs_a_server_a_sender_and_tls_for_a_password) {
   EXPECT_FALSE(load("")->mail);
   ::setenv("PARLEY_CONFIG_TEST_WORD", "of-this-test", 1);
@@ -130,12 +151,12 @@ TEST_F(ConfigTest, mail_needs_a_server_a_sender_and_tls_for_a_password) {
   EXPECT_TRUE(load("[mail]\nurl = \"smtp://127.0.0.1:25\"\nfrom = \"parley@example.com\"\ntls = \"none\"\n"));
   const std::string good = "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"parley@example.com\"\n";
   for (const std::string& bad : {"[mail]\nfrom = \"parley@example.com\"\n"s, "[mail]\nurl = \"smtp://mail.example\"\n"s,
-                                "[mail]\nurl = \"mail.example\"\nfrom = \"parley@example.com\"\n"s,
-                                "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"Parley <parley@example.com>\"\n"s,
-                                good + "user = \"parley\"\n", good + "password = \"plain\"\n",
-                                good + "tls = \"none\"\n", good + "tls = \"maybe\"\n", good + "host = \"x\"\n",
-                                "[mail]\nurl = \"smtp://127.0.0.1\"\nfrom = \"a@b\"\ntls = \"none\"\nuser = \"u\"\n"
-                                "password = \"env:PARLEY_CONFIG_TEST_WORD\"\n"s})
+                                 "[mail]\nurl = \"mail.example\"\nfrom = \"parley@example.com\"\n"s,
+                                 "[mail]\nurl = \"smtp://mail.example\"\nfrom = \"Parley <parley@example.com>\"\n"s,
+                                 good + "user = \"parley\"\n", good + "password = \"plain\"\n",
+                                 good + "tls = \"none\"\n", good + "tls = \"maybe\"\n", good + "host = \"x\"\n",
+                                 "[mail]\nurl = \"smtp://127.0.0.1\"\nfrom = \"a@b\"\ntls = \"none\"\nuser = \"u\"\n"
+                                 "password = \"env:PARLEY_CONFIG_TEST_WORD\"\n"s})
     EXPECT_FALSE(load(bad)) << bad;
 }
 

@@ -15,6 +15,22 @@ constexpr std::size_t password_threads = 2;
 // Commands' coroutines and housekeeping; they mostly wait.
 constexpr std::size_t background_threads = 2;
 
+// Each waits for one provider, at most ten seconds; a provider that is slow must not hold up those of others.
+constexpr std::size_t fetch_threads = 8;
+
+std::optional<identity::PasskeySite> passkey_site(const Config& config) {
+  constexpr const char* name = "Parley";
+  if (config.own_address.origin().empty()) return identity::make_local_passkey_site(name);
+  auto site = identity::make_passkey_site(config.own_address.origin(), name);
+  if (!site) return std::nullopt;
+  return *std::move(site);
+}
+
+std::string redirect_uri(const Config& config) {
+  const auto& origin = config.own_address.origin();
+  return origin.empty() ? origin : origin + "/sign-in/callback";
+}
+
 }  // namespace
 
 Installation::~Installation() {
@@ -89,6 +105,19 @@ Result<void> Installation::wire() {
   account_links = std::make_unique<identity::AccountLinks>(store->control(), *hasher, *sessions, clock, random);
   second_factors = std::make_unique<identity::SecondFactors>(
       store->control(), folder_.keyring().derive("second factors"), *sessions, clock, random);
+  tickets_ = std::make_unique<identity::SignInTickets>(folder_.keyring().derive("sign-in tickets"), store->control(),
+                                                       clock, random);
+  passkeys =
+      std::make_unique<identity::PasskeyStore>(store->control(), *tickets_, passkey_site(config()), clock, random);
+  fetches_ = std::make_unique<net::Workers>(fetch_threads, net::Priority::background);
+  provider_web_ = std::make_unique<net::Fetcher>(
+      *fetches_, net::FetcherOptions{.policy = config().sign_in_egress.policy,
+                                     .ca_file = config().sign_in_egress.ca_file.string()});
+  provider_keys_ = std::make_unique<identity::TokenKeys>(*provider_web_, clock);
+  providers = std::make_unique<identity::ProviderSignIns>(
+      store->control(), *provider_web_, *provider_keys_, *tickets_,
+      identity::SecretReferences((folder_.path() / "sign_in_secrets").string()), *fetches_,
+      identity::ProviderSignInOptions{.redirect_uri = redirect_uri(config())}, clock, random);
   members = std::make_unique<identity::Members>(store->control(), *sessions, clock);
   invitations = std::make_unique<identity::Invitations>(store->control(), *hasher, *members, clock, random);
   set_up = std::make_unique<identity::SetUp>(*accounts, *tenants);

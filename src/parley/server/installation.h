@@ -17,15 +17,19 @@
 #include "parley/identity/invitations.h"
 #include "parley/identity/key_store.h"
 #include "parley/identity/members.h"
+#include "parley/identity/oidc_sign_in.h"
+#include "parley/identity/passkey_store.h"
 #include "parley/identity/project_directory.h"
 #include "parley/identity/second_factors.h"
 #include "parley/identity/session_store.h"
 #include "parley/identity/set_up.h"
+#include "parley/identity/sign_in_ticket.h"
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/tenant_store.h"
 #include "parley/identity/visitor_token.h"
 #include "parley/knowledge/library.h"
 #include "parley/net/clock.h"
+#include "parley/net/fetch.h"
 #include "parley/net/workers.h"
 #include "parley/server/data_folder.h"
 #include "parley/server/recorder.h"
@@ -81,6 +85,10 @@ class Installation {
   std::unique_ptr<net::Workers> searches_;    ///< Xapian and answering
   std::unique_ptr<net::Workers> openers_;     ///< opening indexes, and making them again
   std::unique_ptr<net::Workers> passwords_;   ///< two: each Argon2 takes 64 MiB
+  std::unique_ptr<net::Workers> fetches_;     ///< waiting for other servers
+  std::unique_ptr<net::Fetcher> provider_web_;
+  std::unique_ptr<identity::TokenKeys> provider_keys_;
+  std::unique_ptr<identity::SignInTickets> tickets_;
 
  public:
   std::unique_ptr<trail::Trail> trail;
@@ -96,6 +104,8 @@ class Installation {
   std::unique_ptr<identity::AccountStore> accounts;
   std::unique_ptr<identity::AccountLinks> account_links;
   std::unique_ptr<identity::SecondFactors> second_factors;
+  std::unique_ptr<identity::PasskeyStore> passkeys;
+  std::unique_ptr<identity::ProviderSignIns> providers;
   std::unique_ptr<identity::Members> members;
   std::unique_ptr<identity::Invitations> invitations;
   std::unique_ptr<identity::SetUp> set_up;

@@ -47,6 +47,14 @@ void MailedLetters::send_invitation(identity::Letter letter, std::string organis
                    organisation, link("/invitation", letter.token)));
 }
 
+void MailedLetters::send_notice(std::string email, Literal what) {
+  send(email, fmt::format("Your account: {}", what.view()),
+       fmt::format("Your account on Parley: {}.\n\nIf it was you, there is nothing to do. If not, somebody else is in "
+                   "your account. Sign in, sign out everywhere else, choose a new password, and look at your second "
+                   "factors and passkeys:\n\n{}/account\n",
+                   what.view(), public_url_));
+}
+
 void MailedLetters::send(const std::string& to, std::string subject, std::string text) {
   auto address = notify::parse_mail_address(to);
   if (!address) {

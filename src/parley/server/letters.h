@@ -21,6 +21,7 @@ class MailedLetters final : public api::Letters {
   void send_reset(identity::Letter letter) override;
   void send_confirmation(identity::Letter letter) override;
   void send_invitation(identity::Letter letter, std::string organisation) override;
+  void send_notice(std::string email, Literal what) override;
   std::string invitation_link(const Secret& token) const override;
 
  private:
