@@ -142,7 +142,7 @@ TestServer::TestServer(std::string_view config) : data_(folder_.path() / "data")
   ::fcntl(log_, F_SETFL, O_APPEND);
   log::set_sink_descriptor(log_);
 
-  installation_ = must(server::Installation::open(data_, server::Absent::create));
+  installation_ = must(server::Installation::open(data_, server::Absent::create, clock_));
   secrets_.add(first_line(data_ / "master.key"));
   const auto alpha = must(installation_->wait(installation_->tenants->create("Alpha"))).id;
   const auto beta = must(installation_->wait(installation_->tenants->create("Beta"))).id;
@@ -282,6 +282,17 @@ TestSession TestServer::make_session(SessionWanted wanted) {
   TestSession made{.id = session.id, .token = std::string(token.reveal()), .csrf = presented.csrf_token()};
   secrets_.add(made.token);
   return made;
+}
+
+void TestServer::add_document(const TestProject& project, std::string_view text, std::string groups) {
+  const auto documents = folder_.path() / random_word();
+  std::filesystem::create_directories(documents);
+  std::ofstream(documents / "page.md") << text;
+  auto& at = *installation_;
+  const auto report =
+      must(at.library->ingest(identity::Gate::authorize<knowledge::IngestDocuments>(at.local_operator(0), project.ref),
+                              {.paths = {documents}, .base_url = {}, .groups = std::move(groups)}, {}));
+  if (report.added != 1) std::abort();
 }
 
 void TestServer::set_access(const TestProject& project, ProjectAccess access) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -23,6 +24,21 @@ struct TestProject {
   std::string canary;
 
   const std::string& slug() const { return ref.slug; }
+};
+
+/// The machine's time, until it is told to stand still.
+class TestClock final : public Clock {
+ public:
+  Timestamp now() const override {
+    const auto held = held_.load();
+    return held ? Timestamp{held} : net::system_clock().now();
+  }
+  /// From now on it is this moment, until it is moved.
+  void hold() { held_ = net::system_clock().now().micros; }
+  void advance(std::chrono::microseconds by) { held_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> held_ = 0;
 };
 
 struct TestKey {
@@ -83,6 +99,7 @@ class TestServer {
   std::uint16_t port() const { return application_->port(); }
   HttpClient client() const { return HttpClient(port()); }
   server::Installation& installation() { return *installation_; }
+  TestClock& clock() { return clock_; }
   const std::filesystem::path& data() const { return data_; }
 
   const TestProject& alpha_open() const { return projects_[0]; }
@@ -128,6 +145,8 @@ class TestServer {
     std::chrono::microseconds age = {}, unused_for = {};
   };
   TestSession make_session(SessionWanted wanted);
+  /// Reads a document in that only these groups may read, e.g. "staff,partners".
+  void add_document(const TestProject& project, std::string_view text, std::string groups);
   /// Changes from where a project may be reached.
   void set_access(const TestProject& project, ProjectAccess access);
   /// Makes a set-up token. Ends one made before.
@@ -157,6 +176,7 @@ class TestServer {
   db::TemporaryFolder folder_;
   std::filesystem::path data_;
   int log_ = -1;
+  TestClock clock_;
   std::unique_ptr<server::Installation> installation_;
   std::unique_ptr<server::Application> application_;
   std::vector<TestProject> projects_;

@@ -92,8 +92,36 @@ Project project_of(const char* name, Visibility visibility) {
   Project project{name, {.visibility = visibility, .origins = {TestServer::site}}};
   const std::string_view text = name;
   if (text.ends_with("server_reads")) project.access.server_reads = ProjectAccess::ServerReads::on;
+  if (text.ends_with("verified visitors")) project.access.visitors = ProjectAccess::Visitors::verified;
   if (text.ends_with("biel_compat")) project.access.biel_compat = ProjectAccess::BielCompat::on;
   return project;
+}
+
+/// The token of a visitor whom the customer's server vouches for; without a key, one of our own pages.
+std::string make_verified(TestServer& server, const TestProject& project, const std::optional<TestKey>& by) {
+  auto& at = server.installation();
+  const std::string name = by ? "site" : "own page";
+  const auto issuer = at.wait(at.issuers->create({.tenant = project.ref.tenant,
+                                                  .project = project.ref.project,
+                                                  .name = name,
+                                                  .issuer = name,
+                                                  .audience = "chat",
+                                                  .keys = identity::SharedSecret{}}));
+  EXPECT_TRUE(issuer);
+  identity::VisitorPass pass{
+      .visitor = crypto::random_uuid(at.random),
+      .tenant = project.ref.tenant,
+      .project = project.ref.project,
+      .scopes = ScopeSet::public_keys(),
+      .identity = VerifiedIdentity{.issuer = issuer->issuer.id, .subject = "customer-7", .email = {}}};
+  if (by) {
+    const auto key = at.wait(at.keys->load(project.ref.tenant, by->id));
+    pass.origin = TestServer::site;
+    pass.vouched_by = identity::VisitorPass::Voucher{key->id, key->digest};
+  }
+  auto token = at.visitor_tokens->mint(pass).token;
+  server.add_secret(token);
+  return token;
 }
 
 class AccessTable : public ::testing::Test {
@@ -122,6 +150,8 @@ TEST_F(AccessTable, in_the_documentation_is_what_the_server_does) {
       {"public key", page_key.text},
       {"visitor of a site", server.make_visitor(target, page_key)},
       {"visitor of our page", server.make_visitor(target)},
+      {"verified visitor of a site", make_verified(server, target, page_key)},
+      {"verified visitor of our page", make_verified(server, target, {})},
   };
   const Project projects[] = {
       project_of("private", Visibility::private_project),
@@ -129,6 +159,8 @@ TEST_F(AccessTable, in_the_documentation_is_what_the_server_does) {
       project_of("public", Visibility::public_project),
       project_of("public with server_reads", Visibility::public_project),
       project_of("public with biel_compat", Visibility::public_project),
+      project_of("private with verified visitors", Visibility::private_project),
+      project_of("public with verified visitors", Visibility::public_project),
   };
   const auto visitor_body = [&](std::string_view credential) {
     return credential == "secret key"

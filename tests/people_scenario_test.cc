@@ -276,6 +276,56 @@ TEST_F(People, roles_are_what_they_say_and_change_at_once) {
   EXPECT_TRUE(gone.status == 401 || gone.status == 404) << gone.status;
 }
 
+TEST_F(People, groups_decide_what_a_member_reads_and_change_within_a_second) {
+  Browser ada = administrator();
+  Browser viewer = join(ada, "viewer@example.org", "viewer");
+  Browser maintainer = join(ada, "maintainer@example.org", "maintainer");
+  server->add_document(server->alpha_closed(), "# Plans\n\nThe turbine moves to hall zqcobaltvord.\n", "staff");
+  const auto finds = [](Browser& who) {
+    const auto answer = who.send("GET", "/api/v1/projects/alpha-closed/search/?q=hall");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.body.find("zqcobaltvord") != std::string::npos;
+  };
+  const auto row_of = [&](std::string_view email) -> json::object {
+    const auto list = ada.get("/api/v1/members/");
+    for (const auto& row : list.at("members").as_array())
+      if (row.at("email").as_string() == email) return row.as_object();
+    return {};
+  };
+  const auto put = [&](Browser& by, std::string_view email, json::value groups) {
+    const auto row = row_of(email);
+    return by
+        .send("PUT", "/api/v1/members/" + std::string(std::string_view(row.at("id").as_string())) + "/",
+              json::object{{"role", row.at("role")}, {"groups", std::move(groups)}})
+        .status;
+  };
+  server->clock().hold();
+  EXPECT_FALSE(finds(viewer));
+  EXPECT_FALSE(finds(ada)) << "nor does a role open what is for a group";
+  EXPECT_TRUE(row_of("viewer@example.org").at("groups").as_array().empty());
+  EXPECT_EQ(put(ada, "viewer@example.org", json::array{"staff", "board"}), 200);
+  EXPECT_EQ(row_of("viewer@example.org").at("groups"), (json::array{"board", "staff"}));
+  server->clock().advance(std::chrono::seconds(1));
+  EXPECT_TRUE(finds(viewer));
+  EXPECT_FALSE(finds(maintainer));
+
+  EXPECT_EQ(put(maintainer, "maintainer@example.org", json::array{"staff"}), 403) << "nor to oneself";
+  EXPECT_EQ(put(maintainer, "viewer@example.org", json::array{}), 403);
+  EXPECT_EQ(put(maintainer, "viewer@example.org", json::array{"board", "staff"}), 200) << "as they are";
+  EXPECT_EQ(put(viewer, "viewer@example.org", json::array{"staff", "board", "chiefs"}), 403);
+  EXPECT_EQ(put(ada, "viewer@example.org", json::array{""}), 400);
+  EXPECT_EQ(put(ada, "viewer@example.org", json::array{"a\nb"}), 400);
+  EXPECT_EQ(put(ada, "viewer@example.org", "staff"), 400);
+  EXPECT_TRUE(finds(viewer));
+
+  EXPECT_EQ(put(ada, "viewer@example.org", json::array{"board"}), 200);
+  server->clock().advance(std::chrono::seconds(1));
+  EXPECT_FALSE(finds(viewer));
+  const auto trail = server->trail_of(server->alpha_closed().ref.tenant);
+  EXPECT_EQ(std::ranges::count_if(trail, [](const auto& r) { return r.action == "members.set_groups"; }), 5)
+      << "each that could be understood, also the refused";
+}
+
 TEST_F(People, a_new_password_ends_other_sessions) {
   Browser ada = administrator();
   Browser elsewhere(*server);

@@ -36,8 +36,10 @@ function member_row(member) {
     element('div', { class: 'row-main' },
       element('p', { class: 'row-name' }, element('span', {}, ...breakable(email)), is_self ? element('span', { class: 'badge pine' }, 'you') : '', member.disabled ? element('span', { class: 'badge' }, 'disabled') : ''),
       element('p', { class: 'facts' }, spoken_role(member.role), ...grants.map((grant) => `, ${text_of(grant.role)} of ${project_name(grant.project)}`)),
+      list_of(member.groups).length === 0 ? '' : element('p', { class: 'facts' }, `Reads the documents of ${list_of(member.groups).map(text_of).join(', ')}`),
       element('p', { class: 'facts' }, member.second_factor ? 'With a second factor' : element('span', { class: 'amber' }, 'Without a second factor'), ', last seen ', moment(member.last_seen_at))),
     element('div', { class: 'row-actions' },
+      may('organisation_manage') ? quiet_button('Change groups…', () => attempt(() => change_groups(member, email)), { 'aria-label': `Change groups of ${email}` }) : '',
       may_change ? quiet_button('Change role…', () => attempt(() => change(member, email)), { 'aria-label': `Change role of ${email}` }) : '',
       may_change || is_self ? quiet_button(is_self ? 'Leave…' : 'Remove…', () => attempt(() => remove(member, email, is_self)), { 'aria-label': is_self ? 'Leave the organisation' : `Remove ${email}` }) : ''));
 }
@@ -70,6 +72,27 @@ async function change(member, email) {
   });
   if (done === undefined) return;
   tell(by_id('members'), `The role of ${email} is changed.`);
+  await load_members();
+}
+
+/// One name a line or with commas between them, as people type lists.
+const names_in = (text) => [...new Set(text.split(/[\n,]/).map((name) => name.trim()).filter((name) => name !== ''))];
+
+async function change_groups(member, email) {
+  const done = await form_dialog({
+    title: `Groups of ${email}`, action: 'Save', busy: 'Saving…',
+    text: 'Documents can be closed to all but some groups. Members read the documents without groups, and those of their own groups.',
+    fields: [field({ name: 'groups', label: 'Groups', kind: 'textarea', rows: '4', hint: 'One on each line. Letters large and small differ.', value: list_of(member.groups).map(text_of).join('\n'), autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })],
+    spoken: { groups: 'The list of groups' },
+    check: ({ groups }) => {
+      const names = names_in(groups);
+      const long = names.find((name) => new TextEncoder().encode(name).length > 64);
+      return { groups: names.length > 32 ? 'Give at most 32 groups.' : long === undefined ? '' : `“${long}” is too long for the name of a group.` };
+    },
+    send: (values) => call('PUT', `/members/${encodeURIComponent(member.id)}/`, { role: text_of(member.role), groups: names_in(values.groups) }),
+  });
+  if (done === undefined) return;
+  tell(by_id('members'), `The groups of ${email} are changed.`);
   await load_members();
 }
 

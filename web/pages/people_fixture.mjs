@@ -33,9 +33,9 @@ export function make_people() {
     projects: [{ id: uuid(), slug: 'docs', name: 'Product documentation', is_private: false, origins: [], server_reads: false, biel_compat: false }, { id: uuid(), slug: 'handbook', name: 'Internal handbook', is_private: true, origins: [], server_reads: false, biel_compat: false }],
     others: [{ id: uuid(), client: 'Safari on iPhone', created_at: at(-3), last_seen_at: at(-0.2), current: false }, { id: uuid(), client: 'Firefox on Windows', created_at: at(-9), last_seen_at: at(-8), current: false }],
     members: [
-      { id: account.id, email: account.email, role: 'administrator', grants: [], second_factor: true, last_seen_at: at(0), disabled: false },
-      { id: uuid(), email: 'writer.with.a.rather.long.address@documentation.example.com', role: 'viewer', grants: [{ project: 'docs', role: 'maintainer' }], second_factor: false, last_seen_at: at(-30), disabled: false },
-      { id: uuid(), email: 'support@example.com', role: 'editor', grants: [], second_factor: true, last_seen_at: null, disabled: true }],
+      { id: account.id, email: account.email, role: 'administrator', grants: [], groups: [], second_factor: true, last_seen_at: at(0), disabled: false },
+      { id: uuid(), email: 'writer.with.a.rather.long.address@documentation.example.com', role: 'viewer', grants: [{ project: 'docs', role: 'maintainer' }], groups: ['staff', 'board'], second_factor: false, last_seen_at: at(-30), disabled: false },
+      { id: uuid(), email: 'support@example.com', role: 'editor', grants: [], groups: [], second_factor: true, last_seen_at: null, disabled: true }],
     invitations: [{ id: uuid(), email: 'newcomer@example.com', role: 'editor', created_at: at(-1), expires_at: at(6) }],
     keys: [],
   };

@@ -388,6 +388,31 @@ test('a role is changed with grants, and what the page does not know is kept', '
   assert.deepEqual(asked('PUT', `/members/${writer.id}/`)[0][2], { role: 'editor', grants: [{ project: 'docs', role: 'maintainer' }, { project: 'handbook', role: 'maintainer' }, { project: 'elsewhere', role: 'viewer' }] });
 }, { as: 'nothing', arrange: (s) => { s.members[1].grants.push({ project: 'elsewhere', role: 'viewer' }); } });
 
+test('groups are shown and changed, one a line or with commas', '/members', async (page) => {
+  const [self, writer] = state.members;
+  await page.getByText('Reads the documents of staff, board').waitFor();
+  await button(page, `Change groups of ${writer.email}`).click();
+  const groups = dialog(page).getByLabel('Groups');
+  assert.equal(await groups.inputValue(), 'staff\nboard');
+  await groups.fill(`${'x'.repeat(65)}\n`);
+  await submit(page);
+  await dialog(page).getByText('is too long for the name of a group').waitFor();
+  assert.equal(await groups.getAttribute('aria-invalid'), 'true');
+  await groups.fill(' board, Field  \n\nstaff\nboard ');
+  await submit(page);
+  await told(page, 'are changed.');
+  assert.deepEqual(asked('PUT', `/members/${writer.id}/`)[0][2], { role: 'viewer', groups: ['board', 'Field', 'staff'] });
+  await page.getByText('Reads the documents of board, Field, staff').waitFor();
+  await button(page, `Change groups of ${self.email}`).click();
+  assert.equal(await groups.inputValue(), '');
+  await page.keyboard.press('Escape');
+}, { as: 'nothing' });
+
+test('whoever may not change groups is not offered it', '/members', async (page) => {
+  await page.getByText('Reads the documents of staff, board').waitFor();
+  assert.equal(await page.getByRole('button', { name: /Change groups/ }).count(), 0);
+}, { as: 'nothing', arrange: (s) => { s.scopes = s.scopes.filter((scope) => scope !== 'organisation_manage'); } });
+
 test('a refusal is said where it was asked for', '/members', async (page) => {
   await button(page, `Change role of ${state.account.email}`).click();
   await dialog(page).getByLabel('In the organisation').selectOption('viewer');

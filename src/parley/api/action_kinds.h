@@ -22,6 +22,11 @@ consteval ActionInfo own(Literal name, Literal summary, ActionInfo::Effect effec
           .effect = effect};
 }
 
+/// An action on the project that the request names, for those who look after it.
+consteval ActionInfo of_project(Literal name, Literal summary, Scope scope, ActionInfo::Effect effect) {
+  return {.name = name, .summary = summary, .scope = scope, .cost = Cost::read, .effect = effect};
+}
+
 /// An action on the organisation that the credential belongs to.
 consteval ActionInfo of_organisation(Literal name, Literal summary, Scope scope, ActionInfo::Effect effect) {
   return {.name = name,

@@ -2,6 +2,7 @@
 
 #include "parley/api/route.h"
 #include "parley/chat/ask.h"
+#include "parley/crypto/jws.h"
 
 // The actions of the HTTP interface: for each, the permission it needs, what it takes and how that arrives. The shapes
 // are those of the hosted product that Parley replaces, so that its clients need no change.
@@ -18,6 +19,7 @@ struct ReadProject {
       .anonymous = ActionInfo::Anonymous::reading,
       .public_key = ActionInfo::PublicKey::may,
       .visitors = ActionInfo::Visitors::may,
+      .unverified = ActionInfo::Unverified::may,
   };
 };
 
@@ -43,6 +45,7 @@ struct MintVisitor {
       .cost = Cost::mint_visitor,
       .anonymous = ActionInfo::Anonymous::own_pages,
       .public_key = ActionInfo::PublicKey::may,
+      .unverified = ActionInfo::Unverified::may,
   };
 };
 
@@ -119,11 +122,17 @@ struct SendMessage {
 struct VisitorInput {
   std::string project_slug;
   std::optional<std::string> origin;
+  std::optional<Secret> identity_token;
   static constexpr auto fields() {
-    return std::tuple{field("project_slug", &VisitorInput::project_slug,
-                            {.required = Required::yes, .length_max = 100, .doc = "The project to visit"}),
-                      field("origin", &VisitorInput::origin,
-                            {.length_max = 300, .doc = "With a secret key: the site whose page will use the token"})};
+    return std::tuple{
+        field("project_slug", &VisitorInput::project_slug,
+              {.required = Required::yes, .length_max = 100, .doc = "The project to visit"}),
+        field("origin", &VisitorInput::origin,
+              {.length_max = 300, .doc = "With a secret key: the site whose page will use the token"}),
+        field("identity_token", &VisitorInput::identity_token,
+              {.length_max = crypto::jws_bytes_max,
+               .doc = "Who the visitor is: a JWT that an identity issuer of the project has signed"}),
+    };
   }
 };
 
@@ -132,7 +141,8 @@ struct CreateVisitor {
   using Input = VisitorInput;
   static constexpr auto input_from = Route::Input::body;
   static constexpr auto slug_from = Route::Slug::in_body;
-  static constexpr std::size_t body_bytes_max = 4 * 1024;
+  // The longest identity token, and the other fields escaped.
+  static constexpr std::size_t body_bytes_max = 16 * 1024;
   static constexpr auto streams = Route::Streams::no;
   static Async<Reply> handle(Services& services, Context context, Authorized<Permission> permit,
                              Validated<Input> input);

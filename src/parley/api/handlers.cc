@@ -9,6 +9,7 @@
 #include "parley/api/services.h"
 #include "parley/api/web_files.h"
 #include "parley/chat/turns.h"
+#include "parley/identity/identity_token_issuers.h"
 #include "parley/identity/key_store.h"
 #include "parley/identity/origin.h"
 #include "parley/identity/project.h"
@@ -17,6 +18,7 @@
 #include "parley/identity/tenant_door.h"
 #include "parley/identity/visitor_token.h"
 #include "parley/knowledge/library.h"
+#include "parley/log/log.h"
 #include "parley/text/json.h"
 
 namespace parley::api {
@@ -33,6 +35,30 @@ json::array to_json(const std::vector<chat::Citation>& citations) {
     array.push_back(std::move(source));
   }
   return array;
+}
+
+/// Of somebody whose own server says what it is, the page does not say otherwise.
+std::optional<std::string> email_of(const Principal& who, std::optional<std::string> said) {
+  return who.identity && who.identity->email ? who.identity->email : std::move(said);
+}
+
+/// Who the visitor is whom this token speaks of. One that does not hold is a bad credential, and on record as one.
+Async<identity::VerifiedVisitor> require_identity(Services& services, Context context, Principal who,
+                                                  ProjectRef project, std::string token) {
+  auto visitor = co_await services.issuers.verify(project.tenant, project.project, std::move(token));
+  if (visitor || visitor.error().code() != Code::unauthenticated) co_return visitor;
+  // Whoever set the site up looks here, since the answer tells nothing: the difference is in texts of ours alone.
+  log::write(log::Level::info, "identity_token_refused",
+             {{"request_id", context.request},
+              {"tenant", project.tenant},
+              {"project", project.project},
+              log::Field::operator_text("detail", visitor.error().operator_detail())});
+  constexpr Literal rule = "identity_invalid";
+  if (who.kind == PrincipalKind::secret_key)
+    (void)co_await services.trail.note(context.request, std::move(who), MintVisitor::info.name, rule,
+                                       trail::Decision::refused);
+  else services.trail.count_anonymous_refusal(rule);
+  co_return visitor;
 }
 
 }  // namespace
@@ -84,7 +110,7 @@ Async<Reply> SendMessage::handle(Services& services, Context context, Authorized
   chat::Question question{.message = Untrusted<>(input->message, Origin::user),
                           .chat = input->chat_uuid,
                           .page_url = input->url,
-                          .email = input->email,
+                          .email = email_of(permit.who(), input->email),
                           .metadata = input->metadata,
                           .request = context.request};
   const auto answer =
@@ -121,17 +147,32 @@ Async<Reply> CreateVisitor::handle(Services& services, Context context, Authoriz
   } else if (input->origin) {
     co_return fail(Error(Code::invalid_argument, "is for secret keys alone").about("origin"));
   }
-  const admission::Target target{permit.tenant(), pass.project, {}};
-  const auto refused = co_await services.admission.admit_target(admission::Work::mint_visitor, who, target);
-  if (refused) co_return fail(refused->error());
+  if (!input->identity_token && permit.project().access->visitors == ProjectAccess::Visitors::verified) {
+    Error error = Error(Code::permission_denied, "is needed in this project").about("identity_token");
+    co_return std::unexpected(
+        co_await detail::refuse(services, context, Permission::info, who, {std::move(error), "visitor_unverified"}));
+  }
+  std::optional<Timestamp> not_after;
+  if (input->identity_token) {
+    auto verifying =
+        require_identity(services, context, who, permit.project(), std::string(input->identity_token->reveal()));
+    auto visitor = PARLEY_CO_TRY(co_await std::move(verifying));
+    const auto key = PARLEY_CO_TRY(co_await services.door.key(permit));
+    pass.visitor = identity::visitor_id_of(visitor, pass.project, *key);
+    pass.groups = std::move(visitor.groups);
+    pass.identity = VerifiedIdentity{visitor.issuer, std::move(visitor.subject), std::move(visitor.email)};
+    // What the site's server has said holds for as long as it said so, and must be said again then.
+    not_after = visitor.holds_until();
+  }
   if (who.kind == PrincipalKind::secret_key || who.kind == PrincipalKind::public_key) {
     const auto key = PARLEY_CO_TRY(co_await services.keys.load(permit.tenant(), KeyId(who.id)));
     pass.vouched_by = identity::VisitorPass::Voucher{key.id, key.digest};
   }
-  const auto minted = services.visitor_tokens.mint(pass);
+  const auto minted = services.visitor_tokens.mint(pass, not_after);
   co_return Reply::json(201, json::object{{"token", minted.token},
                                           {"expires_in", minted.expires_in.count()},
-                                          {"visitor", pass.visitor.to_string()}});
+                                          {"visitor", pass.visitor.to_string()},
+                                          {"verified", pass.identity.has_value()}});
 }
 
 }  // namespace actions

@@ -47,17 +47,20 @@ json::object to_json(const identity::CreatedKey& created, Timestamp now) {
   return object;
 }
 
+bool may_hand_out(const Principal& maker, const ReadableGroups& groups) {
+  if (maker.groups.extent == ReadableGroups::Extent::all) return true;
+  if (maker.scopes.contains(Scope::organisation_manage)) return true;
+  return groups.extent != ReadableGroups::Extent::all &&
+         identity::groups_within(groups.names, maker.groups).size() == groups.names.size();
+}
+
 namespace {
 
 /// What of `wanted` goes beyond the maker's own rights: nobody hands out what they do not hold. Empty: nothing.
 std::string_view beyond(const Principal& maker, const std::vector<net::NetworkRange>& maker_addresses,
                         const KeyRecord& wanted) {
   if (!maker.scopes.contains_all(wanted.scopes)) return "scopes";
-  if (maker.groups.extent != ReadableGroups::Extent::all) {
-    if (wanted.groups.extent == ReadableGroups::Extent::all) return "groups";
-    for (const auto& group : wanted.groups.names)
-      if (std::ranges::find(maker.groups.names, group) == maker.groups.names.end()) return "groups";
-  }
+  if (!may_hand_out(maker, wanted.groups)) return "groups";
   if (maker_addresses.empty()) return {};
   const bool inside = std::ranges::all_of(wanted.addresses, [&](const net::NetworkRange& range) {
     return std::ranges::any_of(maker_addresses, [&](const net::NetworkRange& own) { return own.contains(range); });

@@ -35,6 +35,10 @@ struct RevokeKey {
       kinds::of_organisation("key.revoke", "End a key at once and for good", Scope::keys_manage, kinds::writes);
 };
 
+/// Whether whoever holds these rights may hand out the reading of these groups: their own, and any for administrators,
+/// who say which groups they are in themselves.
+bool may_hand_out(const Principal& maker, const ReadableGroups& groups);
+
 /// A key as people and programs are told of it: everything but its text and digest.
 boost::json::object to_json(const identity::KeyRecord& key, Timestamp now);
 /// The same with its text.
@@ -69,7 +73,7 @@ struct KeyCreateInput {
               {.length_max = 50, .count_max = identity::key_addresses_max, .doc = "Ranges it may be used from"}),
         field("groups", &KeyCreateInput::groups,
               {.length_max = identity::group_name_bytes_max,
-               .count_max = identity::key_groups_max,
+               .count_max = identity::groups_held_max,
                .doc = "Groups whose documents it reads, besides those without groups"}),
         field("all_groups", &KeyCreateInput::all_groups, {.doc = "true: it reads every document"}),
     };

@@ -19,6 +19,7 @@ json::object to_json(const ProjectRef& project) {
           {"is_private", access.visibility == Visibility::private_project},
           {"server_reads", access.server_reads == ProjectAccess::ServerReads::on},
           {"biel_compat", access.biel_compat == ProjectAccess::BielCompat::on},
+          {"visitors", access.visitors == ProjectAccess::Visitors::verified ? "verified" : "any"},
           {"origins", json::array(access.origins.begin(), access.origins.end())}};
 }
 
@@ -59,6 +60,7 @@ json::object row_of(const identity::MemberRow& row, const std::vector<identity::
           {"email", row.email},
           {"role", identity::name(row.member.role)},
           {"grants", std::move(grants)},
+          {"groups", json::array(row.member.groups.begin(), row.member.groups.end())},
           {"second_factor", row.has_factor},
           {"confirmed", row.confirmed},
           {"disabled", row.disabled}};
@@ -95,6 +97,12 @@ Async<Reply> PutMember::handle(Services& services, Context context, Authorized<M
 
   PARLEY_CO_TRY(co_await services.trail.write(context.request, permit.who(), ManageMembers::info.name, permit.rule(),
                                               trail::Object("account", account)));
+  // First, since most is asked of who changes these: refused, nothing else has happened either.
+  if (input->groups && *input->groups != member->groups) {
+    PARLEY_CO_TRY(co_await services.trail.write(context.request, permit.who(), "members.set_groups", permit.rule(),
+                                                trail::Object("account", account)));
+    PARLEY_CO_TRY(co_await services.people.members.set_groups(doer, tenant, account, *input->groups));
+  }
   if (role != member->role) PARLEY_CO_TRY(co_await services.people.members.change_role(doer, tenant, account, role));
   if (input->grants) {
     std::vector<identity::ProjectGrant> wanted;

@@ -4,6 +4,7 @@
 #include "parley/api/passkeys.h"
 #include "parley/api/route.h"
 #include "parley/identity/members.h"
+#include "parley/identity/names.h"
 
 // Signing in, one's own account, and the people of an organisation. What is decided here is only what belongs to HTTP:
 // who may do what is for the gate and for identity/role_rules.h.
@@ -282,8 +283,13 @@ struct GrantInput {
 struct MemberInput {
   std::string role;
   std::optional<std::vector<GrantInput>> grants;
+  std::optional<std::vector<std::string>> groups;
   static constexpr auto fields() {
     return std::tuple{
+        field("groups", &MemberInput::groups,
+              {.length_max = identity::group_name_bytes_max,
+               .count_max = identity::groups_held_max,
+               .doc = "All groups whose documents they read; by administrators; not given: as they are"}),
         field("role", &MemberInput::role,
               {.required = Required::yes, .length_max = 20, .doc = "viewer, editor, maintainer or administrator"}),
         field(

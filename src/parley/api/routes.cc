@@ -1,6 +1,7 @@
 #include <array>
 
 #include "parley/api/actions.h"
+#include "parley/api/issuer_actions.h"
 #include "parley/api/key_actions.h"
 #include "parley/api/pages.h"
 #include "parley/api/passkeys.h"
@@ -20,6 +21,9 @@ constexpr std::array table{
     action<actions::GetProject>(Method::get, "/api/v1/projects/{slug}/"),
     action<actions::Search>(Method::get, "/api/v1/projects/{slug}/search/"),
     action<actions::CreateVisitor>(Method::post, "/api/v1/visitors/"),
+    action<actions::IssuersList>(Method::get, "/api/v1/projects/{slug}/issuers/"),
+    action<actions::IssuersAdd>(Method::post, "/api/v1/projects/{slug}/issuers/"),
+    action<actions::IssuersRemove>(Method::delete_, "/api/v1/projects/{slug}/issuers/"),
     action<actions::KeysList>(Method::get, "/api/v1/keys/"),
     action<actions::KeysCreate>(Method::post, "/api/v1/keys/"),
     action<actions::KeysRevoke>(Method::delete_, "/api/v1/keys/{id}/"),

@@ -5,7 +5,7 @@
 namespace parley::admission {
 class Admission;
 class Slots;
-}
+}  // namespace parley::admission
 namespace parley::chat {
 class Turns;
 }
@@ -16,6 +16,7 @@ namespace parley::identity {
 class AccountLinks;
 class AccountStore;
 class Authenticator;
+class IdentityIssuers;
 class Invitations;
 class KeyStore;
 class Members;
@@ -76,6 +77,7 @@ struct Services {
   identity::TenantDoor& door;
   identity::KeyStore& keys;
   const identity::VisitorTokens& visitor_tokens;
+  identity::IdentityIssuers& issuers;
   identity::SetUp& set_up;
   People people;
   Recorder& trail;

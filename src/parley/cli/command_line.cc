@@ -69,6 +69,8 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
                   "Whether programs may read a public project without a credential");
     set->add_flag("--biel-compat,!--no-biel-compat", s->biel_compat,
                   "Whether widgets without visitor tokens may chat: a chat's id is then all that guards it");
+    set->add_option("--visitors", s->visitors, "verified: only those whom an identity issuer vouches for; or any")
+        ->check(CLI::IsMember({"verified", "any"}));
     set->add_option("--origin", s->origins, "Site whose pages may use it, e.g. https://*.example.org; may be repeated");
     set->add_option("--remove-origin", s->origins_removed, "Site to take from the list; may be repeated");
     auto* list = project->add_subcommand("list", "List them");
@@ -154,6 +156,30 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     rotate->add_option("--exception", o->exception, "Why the successor must live for over 90 days, too");
   }
   {
+    auto* issuer = group("issuer", "Who says who a project's visitors are");
+    auto* add = issuer->add_subcommand("add", "Believe one; a shared secret is made and shown once");
+    auto c = bind(add, std::make_shared<IssuerAdd>());
+    add->add_option("--project", c->project, "Slug")->required();
+    add->add_option("--name", c->name, "To tell it from others")->required();
+    add->add_option("--issuer", c->issuer, "What its tokens say in iss")->required();
+    add->add_option("--audience", c->audience, "What they say in aud (default: the project's id)");
+    auto* keys = add->add_option_group("keys");
+    keys->add_flag("--shared-secret", c->shared_secret, "Tokens are signed with HS256");
+    keys->add_option("--jwks", c->jwks, "Its public keys: a file with a JWK set (RS256, ES256)");
+    keys->add_option("--jwks-url", c->jwks_url, "Where its public keys are");
+    keys->require_option(1);
+    auto* groups =
+        add->add_option("--group", c->groups, "Group it may put visitors in; may be repeated (default: any)");
+    add->add_flag("--no-groups", c->no_groups, "It puts visitors in no group")->excludes(groups);
+    auto* list = issuer->add_subcommand("list", "List a project's");
+    auto l = bind(list, std::make_shared<IssuerList>());
+    list->add_option("--project", l->project, "Slug")->required();
+    auto* remove = issuer->add_subcommand("remove", "Believe one no longer, nor the visitors it has vouched for");
+    auto r = bind(remove, std::make_shared<IssuerRemove>());
+    remove->add_option("--project", r->project, "Slug")->required();
+    remove->add_option("--name", r->name, "As `issuer list` prints it")->required();
+  }
+  {
     const CLI::IsMember roles({"viewer", "editor", "maintainer", "administrator"});
     auto* user = group("user", "People who sign in");
     auto* create = user->add_subcommand("create", "Make an account, or let one into a tenant");
@@ -177,6 +203,14 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* role = of_one("role", "Change what somebody is in a tenant", r);
     role->add_option("--tenant", r->tenant, "Name or id of the tenant")->required();
     role->add_option("--role", r->role, "viewer, editor, maintainer or administrator")->required()->check(roles);
+    auto g = std::make_shared<UserGroups>();
+    auto* groups =
+        of_one("groups", "Change whose documents somebody reads in a tenant, besides those without groups", g);
+    groups->add_option("--tenant", g->tenant, "Name or id of the tenant")->required();
+    auto* all_groups = groups->add_option_group("groups");
+    all_groups->add_option("--group", g->groups, "Group they are in; may be repeated. In no other from now on");
+    all_groups->add_flag("--none", g->none, "They are in no group");
+    all_groups->require_option(1);
     auto m = std::make_shared<UserRemove>();
     auto* remove = of_one("remove", "Take somebody out of a tenant", m);
     remove->add_option("--tenant", m->tenant, "Name or id of the tenant")->required();
@@ -271,6 +305,8 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
           for (auto& path : command.paths) path = absolute(path);
         } else if constexpr (std::is_same_v<C, Eval>) {
           command.file = absolute(command.file);
+        } else if constexpr (std::is_same_v<C, IssuerAdd>) {
+          command.jwks = absolute(command.jwks);
         } else if constexpr (std::is_same_v<C, TrailVerify>) {
           command.seals = absolute(command.seals);
         } else if constexpr (std::is_same_v<C, Backup>) {

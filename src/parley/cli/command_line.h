@@ -36,6 +36,7 @@ struct ProjectCreate {
 struct ProjectSet {
   std::string project;
   std::optional<bool> is_private, server_reads, biel_compat;
+  std::optional<std::string> visitors;  ///< "verified" or "any"
   std::vector<std::string> origins, origins_removed;
 };
 struct ProjectList {
@@ -85,6 +86,19 @@ struct KeyEnable {
 struct KeyRotate {
   std::string id, overlap = "24h", exception;
 };
+struct IssuerAdd {
+  std::string project, name, issuer, audience, jwks_url;
+  std::filesystem::path jwks;
+  bool shared_secret = false;
+  std::vector<std::string> groups;
+  bool no_groups = false;
+};
+struct IssuerList {
+  std::string project;
+};
+struct IssuerRemove {
+  std::string project, name;
+};
 struct UserCreate {
   std::string email, tenant, role = "viewer";
 };
@@ -105,6 +119,11 @@ struct UserResetSecondFactor {
 };
 struct UserRole {
   std::string email, tenant, role;
+};
+struct UserGroups {
+  std::string email, tenant;
+  std::vector<std::string> groups;
+  bool none = false;
 };
 struct UserRemove {
   std::string email, tenant;
@@ -151,10 +170,11 @@ struct SelftestTenancy {};
 
 using Command = std::variant<Serve, TenantCreate, TenantList, TenantRequireSecondFactor, ProjectCreate, ProjectSet,
                              ProjectList, Ingest, SourceList, SourceGroups, SourceRemove, Search, Ask, Eval, KeyCreate,
-                             KeyList, KeyRevoke, KeyEnable, KeyRotate, UserCreate, UserList, UserDisable, UserEnable,
-                             UserResetPassword, UserResetSecondFactor, UserRole, UserRemove, ProviderAdd, ProviderList,
-                             ProviderRemove, Routes, TrailVerify, TrailSeal, TrailExport, TrailShow, AccessReportMake,
-                             MigrateStatus, MigrateUp, Backup, Restore, Doctor, SelftestTenancy>;
+                             KeyList, KeyRevoke, KeyEnable, KeyRotate, IssuerAdd, IssuerList, IssuerRemove, UserCreate,
+                             UserList, UserDisable, UserEnable, UserResetPassword, UserResetSecondFactor, UserRole,
+                             UserGroups, UserRemove, ProviderAdd, ProviderList, ProviderRemove, Routes, TrailVerify,
+                             TrailSeal, TrailExport, TrailShow, AccessReportMake, MigrateStatus, MigrateUp, Backup,
+                             Restore, Doctor, SelftestTenancy>;
 
 struct CommandLine {
   std::filesystem::path data;

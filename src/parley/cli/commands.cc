@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "parley/api/actions.h"
+#include "parley/api/issuer_actions.h"
 #include "parley/api/key_actions.h"
 #include "parley/api/openapi.h"
 #include "parley/api/people.h"
@@ -157,6 +158,9 @@ Result<int> run(const Shell& shell, const ProjectSet& command) {
     access.visibility = *command.is_private ? Visibility::private_project : Visibility::public_project;
   if (command.server_reads) access.server_reads = ProjectAccess::ServerReads(*command.server_reads);
   if (command.biel_compat) access.biel_compat = ProjectAccess::BielCompat(*command.biel_compat);
+  if (command.visitors)
+    access.visitors =
+        *command.visitors == "verified" ? ProjectAccess::Visitors::verified : ProjectAccess::Visitors::any;
   for (const auto& text : command.origins) {
     const auto origin = PARLEY_TRY(identity::parse_origin_pattern(text));
     if (std::ranges::find(access.origins, origin) == access.origins.end()) access.origins.push_back(origin);
@@ -174,6 +178,7 @@ Result<int> run(const Shell& shell, const ProjectSet& command) {
                                    project.access->visibility == Visibility::private_project ? "private" : "public");
     if (project.access->server_reads == ProjectAccess::ServerReads::on) text += ", server reads";
     if (project.access->biel_compat == ProjectAccess::BielCompat::on) text += ", biel_compat";
+    if (project.access->visitors == ProjectAccess::Visitors::verified) text += ", verified visitors only";
     text += project.access->origins.empty() ? "; no site may use it\n" : "; sites:\n";
     for (const auto& origin : project.access->origins) text += "  " + origin + "\n";
     return text;
@@ -512,6 +517,74 @@ Result<int> run(const Shell& shell, const KeyRotate& command) {
   return 0;
 }
 
+Result<std::string> load_key_set(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::not_found, "the file of keys cannot be read", path.string());
+  std::error_code error;
+  if (std::filesystem::file_size(path, error) > api::actions::IssuerInput::jwks_length_max || error)
+    return fail(Code::too_large, "a set of keys has at most 32 KB", path.string());
+  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+}
+
+std::string to_text(const identity::IdentityIssuer& issuer) {
+  std::string text =
+      fmt::format("{}  \"{}\"  iss {}  aud {}  ", issuer.id.to_string(), issuer.name, issuer.issuer, issuer.audience);
+  switch (issuer.kind) {
+    case identity::IdentityIssuer::Kind::shared_secret: text += "shared secret"; break;
+    case identity::IdentityIssuer::Kind::inline_keys: text += "key set"; break;
+    case identity::IdentityIssuer::Kind::keys_at: text += "keys at " + issuer.jwks_url; break;
+  }
+  if (issuer.groups.extent == ReadableGroups::Extent::all) text += "  any group";
+  for (const auto& group : issuer.groups.names) text += "  group " + group;
+  return text + "\n";
+}
+
+Result<int> run(const Shell& shell, const IssuerAdd& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  identity::NewIdentityIssuer wanted{.tenant = project.tenant,
+                                     .project = project.project,
+                                     .name = command.name,
+                                     .issuer = command.issuer,
+                                     .audience = command.audience,
+                                     .keys = identity::SharedSecret{},
+                                     .groups = {.names = command.groups}};
+  if (command.groups.empty() && !command.no_groups) wanted.groups.extent = ReadableGroups::Extent::all;
+  if (!command.jwks.empty()) wanted.keys = identity::InlineKeys{PARLEY_TRY(load_key_set(command.jwks))};
+  if (!command.jwks_url.empty()) wanted.keys = identity::KeysAt{command.jwks_url};
+  auto draft = PARLEY_TRY(shell.at.issuers->draft(std::move(wanted)));
+  PARLEY_TRY(record(shell, project.tenant, "issuer.add", trail::Object("identity_issuer", draft.issuer.id)));
+  const auto created = PARLEY_TRY(shell.at.wait(shell.at.issuers->add(std::move(draft))));
+  shell.print(api::to_json(created), [&] {
+    std::string text = to_text(created.issuer);
+    if (!created.secret.empty())
+      text += fmt::format("\n{}\n\nThis is the only time the secret is shown. Its text is the key of HS256.\n",
+                          created.secret.reveal());
+    return text;
+  });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const IssuerList& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  json::array rows;
+  std::string text;
+  for (const auto& issuer : PARLEY_TRY(shell.at.wait(shell.at.issuers->list(project.tenant, project.project)))) {
+    rows.push_back(api::to_json(issuer));
+    text += to_text(issuer);
+  }
+  shell.print(rows, [&] { return text; });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const IssuerRemove& command) {
+  const auto project = PARLEY_TRY(load_project(shell, command.project));
+  const auto issuer = PARLEY_TRY(shell.at.wait(shell.at.issuers->load(project.tenant, project.project, command.name)));
+  PARLEY_TRY(record(shell, project.tenant, "issuer.remove", trail::Object("identity_issuer", issuer.id)));
+  PARLEY_TRY(shell.at.wait(shell.at.issuers->remove(project.tenant, project.project, issuer.id)));
+  shell.print(json::object{{"id", issuer.id.to_string()}, {"removed", true}}, [] { return "removed\n"; });
+  return 0;
+}
+
 /// An account by its address or id.
 Result<identity::Account> load_account(const Shell& shell, const std::string& email_or_id) {
   if (const auto id = AccountId::parse(email_or_id)) return shell.at.wait(shell.at.accounts->load(*id));
@@ -586,11 +659,15 @@ Result<int> run(const Shell& shell, const UserList& command) {
       rows.push_back(json::object{{"id", row.member.account.to_string()},
                                   {"email", row.email},
                                   {"role", identity::name(row.member.role)},
+                                  {"groups", json::array(row.member.groups.begin(), row.member.groups.end())},
                                   {"confirmed", row.confirmed},
                                   {"disabled", row.disabled},
                                   {"second_factor", row.has_factor}});
-      text += fmt::format("{}  {:<13}  {}{}{}\n", row.member.account.to_string(), identity::name(row.member.role),
-                          row.email, row.has_factor ? "  (second factor)" : "", row.disabled ? "  (disabled)" : "");
+      std::string groups;
+      for (const auto& group : row.member.groups) groups += "  group " + group;
+      text +=
+          fmt::format("{}  {:<13}  {}{}{}{}\n", row.member.account.to_string(), identity::name(row.member.role),
+                      row.email, row.has_factor ? "  (second factor)" : "", row.disabled ? "  (disabled)" : "", groups);
     }
   }
   shell.print(rows, [&] { return text; });
@@ -641,6 +718,24 @@ Result<int> run(const Shell& shell, const UserRole& command) {
   PARLEY_TRY(shell.at.wait(shell.at.members->change_role(by, tenant.id, account.id, *role)));
   shell.print(json::object{{"id", account.id.to_string()}, {"role", identity::name(*role)}},
               [&] { return fmt::format("{} is {} of {} now\n", account.email, identity::name(*role), tenant.name); });
+  return 0;
+}
+
+Result<int> run(const Shell& shell, const UserGroups& command) {
+  const auto account = PARLEY_TRY(load_account(shell, command.email));
+  const auto tenant = PARLEY_TRY(load_tenant(shell, command.tenant));
+  PARLEY_TRY(record(shell, tenant.id, "user.groups", trail::Object("account", account.id)));
+  const auto by = identity::Doer::local(shell.at.local_operator(shell.uid));
+  PARLEY_TRY(shell.at.wait(shell.at.members->set_groups(by, tenant.id, account.id, command.groups)));
+  const auto member = PARLEY_TRY(shell.at.wait(shell.at.members->find(account.id, tenant.id)));
+  if (!member) return fail(Code::not_found, "there is no such member");
+  json::array groups;
+  std::string text = account.email + (member->groups.empty() ? " is in no group now\n" : " is in these groups now:\n");
+  for (const auto& group : member->groups) {
+    groups.emplace_back(group);
+    text += "  " + group + "\n";
+  }
+  shell.print(json::object{{"id", account.id.to_string()}, {"groups", std::move(groups)}}, [&] { return text; });
   return 0;
 }
 

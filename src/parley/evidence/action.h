@@ -39,6 +39,9 @@ struct ActionInfo {
   /// Whether a visitor may do it. Not what makes visitors: a token could renew itself for ever, past the end of the key
   /// that vouched for it.
   enum class Visitors : bool { may_not, may } visitors = Visitors::may_not;
+  /// Whether somebody of whom nobody says who they are may do it in a project whose visitors must be verified: what a
+  /// page needs before its reader is known, and no more.
+  enum class Unverified : bool { may_not, may } unverified = Unverified::may_not;
   /// Whether a member may do it who has yet to set up the second factor that their organisation asks for.
   enum class Enrolling : bool { may_not, may } enrolling = Enrolling::may_not;
   /// Does it change anything? Decides whether its trail record must be durable before the effect.

@@ -39,6 +39,15 @@ enum class Shown : std::uint8_t {
   must_enrol,  ///< their organisation asks for a second factor, and they have none yet: they may set one up, no more
 };
 
+using IdentityIssuerId = Id<struct IdentityIssuerTag>;
+
+/// Who a visitor is, by the word of the customer's own server.
+struct VerifiedIdentity {
+  IdentityIssuerId issuer;  ///< which of the project's said so
+  std::string subject;
+  std::optional<std::string> email;
+};
+
 /// Who is calling, as far as their credential says.
 struct Principal {
   PrincipalKind kind = PrincipalKind::anonymous;
@@ -49,8 +58,9 @@ struct Principal {
   std::vector<Grant> grants;  ///< a member's, beyond `scopes`
   ReadableGroups groups;
   Shown shown = Shown::everything;
-  std::optional<KeyId> vouched_by;  ///< the key a visitor's token was traded for; none from our own page
-  std::optional<Uuid> session;      ///< a member's
+  std::optional<KeyId> vouched_by;           ///< the key a visitor's token was traded for; none from our own page
+  std::optional<Uuid> session;               ///< a member's
+  std::optional<VerifiedIdentity> identity;  ///< a visitor's, if the customer's server says who they are
 
   ScopeSet scopes_on(const ProjectId& on) const {
     ScopeSet held = scopes;
@@ -84,6 +94,9 @@ struct ProjectAccess {
   enum class ServerReads : bool { off, on } server_reads = ServerReads::off;
   /// May widgets that carry no visitor token chat, the random id of a chat being all that guards it?
   enum class BielCompat : bool { off, on } biel_compat = BielCompat::off;
+  /// Must visitors be people whom the customer's server vouches for? Then a page without one of them gets the project's
+  /// settings and nothing else. Excludes `biel_compat`, whose chats belong to nobody.
+  enum class Visitors : bool { any, verified } visitors = Visitors::any;
   std::vector<std::string> origins;  ///< sites, in the spelling of `identity::parse_origin_pattern`
 };
 

@@ -100,6 +100,9 @@ auto Authenticator::find_visitor(std::string_view token, Credentials credentials
   const bool in_place = pass.origin.empty() ? sender.kind == Sender::Kind::own_page
                                             : sender.kind == Sender::Kind::site && sender.origin == pass.origin;
   if (!in_place) co_return fail(Code::unauthenticated, not_valid, "a visitor token, used on another site");
+  // Whoever can sign in its name could call themselves anybody until the token ends.
+  if (pass.identity && !PARLEY_CO_TRY(co_await issuers_.holds(pass.tenant, pass.project, pass.identity->issuer)))
+    co_return fail(Code::unauthenticated, not_valid, "a visitor whose identity issuer was removed");
   Principal who{.kind = PrincipalKind::visitor,
                 .id = pass.visitor,
                 .tenant = pass.tenant,
@@ -107,6 +110,7 @@ auto Authenticator::find_visitor(std::string_view token, Credentials credentials
                 .scopes = pass.scopes};
   who.groups.names = std::move(pass.groups);
   if (pass.vouched_by) who.vouched_by = pass.vouched_by->key;
+  who.identity = std::move(pass.identity);
   co_return who;
 }
 
@@ -128,6 +132,7 @@ auto Authenticator::find_member(Credentials credentials) const -> asio::awaitabl
   if (!member) co_return who;
   who.tenant = member->tenant;
   who.scopes = scopes_of(member->role);
+  who.groups.names = member->groups;
   for (const auto& grant : member->grants) who.grants.push_back({grant.project, scopes_of(grant.role)});
   co_return who;
 }

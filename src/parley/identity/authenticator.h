@@ -8,6 +8,7 @@
 
 #include "parley/evidence/proofs.h"
 #include "parley/evidence/sender.h"
+#include "parley/identity/identity_token_issuers.h"
 #include "parley/identity/key_store.h"
 #include "parley/identity/members.h"
 #include "parley/identity/session_store.h"
@@ -43,8 +44,9 @@ struct NotAuthenticated {
 class Authenticator {
  public:
   /// All references must outlive this object.
-  Authenticator(KeyStore& keys, const VisitorTokens& visitors, SessionStore& sessions, Members& members)
-      : keys_(keys), visitors_(visitors), sessions_(sessions), members_(members) {}
+  Authenticator(KeyStore& keys, const VisitorTokens& visitors, IdentityIssuers& issuers, SessionStore& sessions,
+                Members& members)
+      : keys_(keys), visitors_(visitors), issuers_(issuers), sessions_(sessions), members_(members) {}
 
   /// No credential is an anonymous caller. One that is there must hold: `Bearer TOKEN` or `Api-Key TOKEN` with a key
   /// or visitor token that exists, is not revoked and has not expired; anything else is `unauthenticated`, with one
@@ -52,9 +54,9 @@ class Authenticator {
   ///
   /// A key holds only from the addresses it is for, if it names any. A public key holds only in a request that a
   /// browser says comes from one of the key's sites, a visitor token only on the site it was made for and as long as
-  /// its key. A session holds on our own pages; for what changes something with its CSRF token, too. One that owes a
-  /// factor is nobody's yet; one that owes an enrolment is a member who may do that. May be asked again with the same
-  /// credentials while something goes on for long, as a stream does.
+  /// its key, and as its identity issuer if it has one. A session holds on our own pages; for what changes something
+  /// with its CSRF token, too. One that owes a factor is nobody's yet; one that owes an enrolment is a member who may
+  /// do that. May be asked again with the same credentials while something goes on for long, as a stream does.
   asio::awaitable<std::expected<Authenticated, NotAuthenticated>> authenticate(Credentials credentials) const;
 
  private:
@@ -65,6 +67,7 @@ class Authenticator {
 
   KeyStore& keys_;
   const VisitorTokens& visitors_;
+  IdentityIssuers& issuers_;
   SessionStore& sessions_;
   Members& members_;
 };

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "parley/identity/names.h"
 #include "parley/text/json.h"
 
 namespace parley::identity::by_tenant {
@@ -10,16 +11,6 @@ namespace parley::identity::by_tenant {
 using namespace db::literals;
 
 namespace {
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return lines;
-}
 
 std::optional<Timestamp> optional_time(const db::Row& row, int column) {
   return row.is_null(column) ? std::nullopt : std::optional(row.time(column));
@@ -57,12 +48,6 @@ SessionRecord session_from(const db::Row& row) {
   session.last_seen_at = row.time(8);
   session.ended_at = optional_time(row, 9);
   return session;
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const auto& line : lines) (text += text.empty() ? "" : "\n") += line;
-  return text;
 }
 
 SignInProvider provider_from(const db::Row& row) {
@@ -113,6 +98,8 @@ IdentityIssuer identity_issuer_from(const db::Row& row) {
     issuer.sealed_secret = row.blob(6);
   }
   issuer.created_at = row.time(9);
+  issuer.groups.names = lines_of(row.text(10));
+  if (row.boolean(11)) issuer.groups.extent = ReadableGroups::Extent::all;
   return issuer;
 }
 
@@ -221,6 +208,19 @@ Result<std::int64_t> count_other_administrators(TenantId tenant, AccountId accou
   return count.value_or(0);
 }
 
+Result<std::vector<std::string>> list_member_groups(TenantId tenant, AccountId account, db::ControlReader& reader) {
+  auto groups = PARLEY_TRY(reader.find(
+      "SELECT document_groups FROM memberships WHERE tenant_id = $1 AND account_id = $2"_sql,
+      [](const db::Row& row) { return lines_of(row.text(0)); }, tenant, account));
+  return std::move(groups).value_or(std::vector<std::string>());
+}
+
+Result<std::int64_t> put_member_groups(TenantId tenant, AccountId account, const std::vector<std::string>& groups,
+                                       db::ControlWriter& writer) {
+  return writer.run("UPDATE memberships SET document_groups = $3 WHERE tenant_id = $1 AND account_id = $2"_sql, tenant,
+                    account, lines_from(groups));
+}
+
 Result<void> require_room_for_member(TenantId tenant, db::ControlReader& reader) {
   const auto count = PARLEY_TRY(reader.find(
       "SELECT count(*) FROM memberships WHERE tenant_id = $1"_sql, [](const db::Row& row) { return row.integer(0); },
@@ -233,14 +233,16 @@ Result<void> require_room_for_member(TenantId tenant, db::ControlReader& reader)
 Result<std::vector<MemberRow>> list_member_rows(TenantId tenant, db::ControlReader& reader) {
   return reader.all(
       "SELECT accounts.id, role, email, confirmed_at, disabled_at, "
-      "CASE WHEN EXISTS (SELECT 1 FROM second_factors WHERE second_factors.account_id = accounts.id) THEN 1 ELSE 0 END "
+      "CASE WHEN EXISTS (SELECT 1 FROM second_factors WHERE second_factors.account_id = accounts.id) THEN 1 ELSE 0 "
+      "END, document_groups "
       "FROM memberships JOIN accounts ON accounts.id = memberships.account_id "
       "WHERE tenant_id = $1 ORDER BY email"_sql,
       [&](const db::Row& row) {
         return MemberRow{.member = {.account = row.id<AccountId>(0),
                                     .tenant = tenant,
                                     .role = parse_role(row.text(1)).value_or(Role::viewer),
-                                    .grants = {}},
+                                    .grants = {},
+                                    .groups = lines_of(row.text(6))},
                          .email = std::string(row.text(2)),
                          .confirmed = !row.is_null(3),
                          .disabled = !row.is_null(4),
@@ -389,8 +391,8 @@ Result<void> put_provider(TenantId tenant, const SignInProvider& provider, db::C
       "creates_accounts = excluded.creates_accounts, updated_at = excluded.updated_at "
       "WHERE sign_in_providers.tenant_id = $1"_sql,
       tenant, provider.id, provider.name, provider.issuer, provider.client_id, provider.client_secret,
-      name(provider.authentication), joined(provider.scopes), provider.group_claim, boost::json::serialize(roles),
-      joined(provider.email_domains), default_role, provider.creates_accounts, provider.created_at,
+      name(provider.authentication), lines_from(provider.scopes), provider.group_claim, boost::json::serialize(roles),
+      lines_from(provider.email_domains), default_role, provider.creates_accounts, provider.created_at,
       provider.updated_at));
   return {};
 }
@@ -402,8 +404,9 @@ Result<std::int64_t> delete_provider(TenantId tenant, SignInProviderId id, db::C
 Result<std::vector<IdentityIssuer>> list_identity_issuers(TenantId tenant, ProjectId project,
                                                           db::ControlReader& reader) {
   return reader.all(
-      "SELECT id, tenant_id, project_id, name, issuer, audience, sealed_secret, jwks, jwks_url, created_at "
-      "FROM identity_issuers WHERE tenant_id = $1 AND project_id = $2 ORDER BY created_at, id"_sql,
+      "SELECT id, tenant_id, project_id, name, issuer, audience, sealed_secret, jwks, jwks_url, created_at, "
+      "document_groups, all_groups FROM identity_issuers WHERE tenant_id = $1 AND project_id = $2 "
+      "ORDER BY created_at, id"_sql,
       identity_issuer_from, tenant, project);
 }
 
@@ -414,9 +417,10 @@ Result<std::int64_t> insert_identity_issuer(TenantId tenant, const IdentityIssue
   const auto url = issuer.kind == Kind::keys_at ? std::optional<std::string_view>(issuer.jwks_url) : std::nullopt;
   return writer.run(
       "INSERT INTO identity_issuers (id, tenant_id, project_id, name, issuer, audience, sealed_secret, jwks, jwks_url, "
-      "created_at) VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (project_id, issuer) DO NOTHING"_sql,
+      "created_at, document_groups, all_groups) VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+      "ON CONFLICT (project_id, issuer) DO NOTHING"_sql,
       tenant, issuer.id, issuer.project, issuer.name, issuer.issuer, issuer.audience, secret, jwks, url,
-      issuer.created_at);
+      issuer.created_at, lines_from(issuer.groups.names), issuer.groups.extent == ReadableGroups::Extent::all);
 }
 
 Result<std::int64_t> delete_identity_issuer(TenantId tenant, ProjectId project, IdentityIssuerId id,
@@ -443,6 +447,7 @@ ProjectRef place_from(const db::Row& row, std::string_view slug) {
       .visibility = row.boolean(2) ? Visibility::private_project : Visibility::public_project,
       .server_reads = ProjectAccess::ServerReads(row.boolean(3)),
       .biel_compat = ProjectAccess::BielCompat(row.boolean(4)),
+      .visitors = ProjectAccess::Visitors(row.boolean(5)),
       .origins = {},
   };
   return {.tenant = row.id<TenantId>(0),
@@ -461,7 +466,7 @@ Result<ProjectRef> with_origins(ProjectRef place, db::ControlReader& reader) {
 Result<std::optional<ProjectRef>> find_slug(TenantId tenant, std::optional<ProjectId> project, std::string_view slug,
                                             db::ControlReader& reader) {
   auto found = PARLEY_TRY(reader.find(
-      "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+      "SELECT tenant_id, project_id, is_private, server_reads, biel_compat, verified_visitors FROM projects_by_slug "
       "WHERE slug = $2 AND tenant_id = $1 AND ($3 IS NULL OR project_id = $3) AND state = 'active'"_sql,
       [&](const db::Row& row) { return place_from(row, slug); }, tenant, slug, project));
   if (!found) return std::nullopt;
@@ -485,10 +490,11 @@ Result<std::int64_t> count_projects(TenantId tenant, db::ControlReader& reader) 
 Result<std::int64_t> put_access(TenantId tenant, ProjectId project, const ProjectAccess& access,
                                 db::ControlWriter& writer) {
   const auto changed = PARLEY_TRY(writer.run(
-      "UPDATE projects_by_slug SET is_private = $3, server_reads = $4, biel_compat = $5 "
+      "UPDATE projects_by_slug SET is_private = $3, server_reads = $4, biel_compat = $5, verified_visitors = $6 "
       "WHERE tenant_id = $1 AND project_id = $2 AND state <> 'removing'"_sql,
       tenant, project, access.visibility == Visibility::private_project,
-      access.server_reads == ProjectAccess::ServerReads::on, access.biel_compat == ProjectAccess::BielCompat::on));
+      access.server_reads == ProjectAccess::ServerReads::on, access.biel_compat == ProjectAccess::BielCompat::on,
+      access.visitors == ProjectAccess::Visitors::verified));
   if (changed == 0) return changed;
   PARLEY_TRY(writer.run("DELETE FROM project_origins WHERE tenant_id = $1 AND project_id = $2"_sql, tenant, project));
   for (const auto& origin : access.origins)

@@ -49,6 +49,12 @@ Result<std::int64_t> remove_member(TenantId tenant, AccountId account, db::Contr
 Result<std::optional<Role>> find_role(TenantId tenant, AccountId account, db::ControlReader& reader);
 /// Administrators besides this account whose accounts are not disabled.
 Result<std::int64_t> count_other_administrators(TenantId tenant, AccountId account, db::ControlReader& reader);
+/// Groups whose documents a member reads; none for who is no member.
+Result<std::vector<std::string>> list_member_groups(TenantId tenant, AccountId account, db::ControlReader& reader);
+/// In place of those they had; names as `checked_group_names` leaves them. Rows changed: none for who is no member. For
+/// a sign-in that says which groups somebody is in, too; `Members::forget` comes after the commit.
+Result<std::int64_t> put_member_groups(TenantId tenant, AccountId account, const std::vector<std::string>& groups,
+                                       db::ControlWriter& writer);
 /// `conflict` if the organisation is full.
 Result<void> require_room_for_member(TenantId tenant, db::ControlReader& reader);
 /// Ordered by address, without grants.

@@ -15,7 +15,8 @@ class CredentialWatchContract : public PeopleContract {
     if (IsSkipped()) return;
     keys = std::make_unique<KeyStore>(store().control(), clock);
     tokens = std::make_unique<VisitorTokens>(keyring.derive("visitor tokens"), clock, crypto::system_random());
-    authenticator = std::make_unique<Authenticator>(*keys, *tokens, *sessions, *members);
+    issuers = std::make_unique<IdentityIssuers>(store().control(), keyring.derive("identity issuers"), jwks, clock);
+    authenticator = std::make_unique<Authenticator>(*keys, *tokens, *issuers, *sessions, *members);
   }
   CreatedKey make(NewKey wanted) {
     wanted.tenant = acme;
@@ -42,8 +43,14 @@ class CredentialWatchContract : public PeopleContract {
     return clock.now() - begin;
   }
 
+  struct NoWeb final : net::Web {
+    Async<net::FetchAnswer> fetch(net::FetchRequest) override { co_return fail(Code::unavailable, "nothing answers"); }
+  };
+  NoWeb web;
+  TokenKeys jwks{web, clock};
   std::unique_ptr<KeyStore> keys;
   std::unique_ptr<VisitorTokens> tokens;
+  std::unique_ptr<IdentityIssuers> issuers;
   std::unique_ptr<Authenticator> authenticator;
 };
 
@@ -81,6 +88,38 @@ TEST_P(CredentialWatchContract, a_visitors_stream_ends_with_the_key_that_vouched
   EXPECT_EQ(goes_on_for(watch, credentials, visitor), 5s);
   ASSERT_TRUE(wait(keys->revoke(acme, key.record.id)));
   EXPECT_LE(goes_on_for(watch, credentials, visitor), 1s);
+}
+
+TEST_P(CredentialWatchContract, a_visitors_stream_ends_with_the_issuer_that_said_who_they_are) {
+  const std::string site = "https://docs.example.org";
+  const auto key = make({.kind = KeyKind::public_key, .origins = {site}});
+  const auto visitor = crypto::random_uuid(crypto::system_random());
+  for (const bool elsewhere : {false, true}) {
+    const auto project = make_project(acme, elsewhere ? "docs-2" : "docs");
+    const auto issuer = wait(issuers->create({.tenant = acme,
+                                              .project = project,
+                                              .name = "the shop",
+                                              .issuer = "https://shop.example",
+                                              .audience = "chat",
+                                              .keys = SharedSecret{}}))
+                            .value()
+                            .issuer;
+    const auto minted =
+        tokens->mint({.visitor = visitor,
+                      .tenant = acme,
+                      .project = project,
+                      .scopes = {Scope::chat_create},
+                      .origin = site,
+                      .vouched_by = VisitorPass::Voucher{key.record.id, key.record.digest},
+                      .identity = VerifiedIdentity{.issuer = issuer.id, .subject = "customer-7", .email = {}}});
+    const std::string header = "Bearer " + minted.token;
+    const auto credentials = bearing(header, {.kind = Sender::Kind::site, .origin = site});
+    CredentialWatch watch(*authenticator, clock);
+    EXPECT_EQ(goes_on_for(watch, credentials, visitor), 5s);
+    IdentityIssuers other(store().control(), keyring.derive("identity issuers"), jwks, clock);
+    ASSERT_TRUE(wait((elsewhere ? other : *issuers).remove(acme, project, issuer.id)));
+    EXPECT_LE(goes_on_for(watch, credentials, visitor), 1s);
+  }
 }
 
 TEST_P(CredentialWatchContract, a_stream_ends_when_its_key_expires) {

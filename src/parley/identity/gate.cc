@@ -43,12 +43,18 @@ namespace {
 
 using Rule = std::expected<Literal, Denied>;
 
+/// Whether nobody says who this is, where somebody has to.
+bool is_unverified(const ActionInfo& action, const Principal& who, const ProjectAccess& access) {
+  return access.visitors == ProjectAccess::Visitors::verified && action.unverified != ActionInfo::Unverified::may &&
+         !who.identity;
+}
+
 Rule decide_anonymous(const ActionInfo& action, const std::optional<ProjectRef>& project, const Sender& sender) {
   const auto no = [] { return deny(Code::unauthenticated, "a credential is needed", "no_credential"); };
   // One answer whether the project is absent, private or closed to this sender: without a credential nothing is told.
   if (!Gate::worth_reading(action, Principal{}, sender) || !project) return no();
   const ProjectAccess& access = *project->access;
-  if (access.visibility != Visibility::public_project) return no();
+  if (access.visibility != Visibility::public_project || is_unverified(action, Principal{}, access)) return no();
   switch (sender.kind) {
     case Sender::Kind::own_page: return "public_project_own_page";
     case Sender::Kind::program:
@@ -87,6 +93,9 @@ Rule decide_on_project(const ActionInfo& action, const Principal& who, const std
   const bool theirs = project && who.tenant == project->tenant && (!who.project || *who.project == project->project);
   if (!theirs) return deny(Code::not_found, "no such project", "outside_credential");
   if (!who.scopes_on(project->project).contains(action.scope)) return deny_scope(action.scope);
+  const bool on_pages = who.kind == PrincipalKind::visitor || who.kind == PrincipalKind::public_key;
+  if (on_pages && is_unverified(action, who, *project->access))
+    return deny(Code::permission_denied, "only for visitors whose identity is verified", "visitor_unverified");
   if (who.kind == PrincipalKind::visitor) {
     if (action.visitors != ActionInfo::Visitors::may)
       return deny(Code::permission_denied, "not for visitors", "not_for_visitors");

@@ -12,13 +12,13 @@
 #include "parley/crypto/random.h"
 #include "parley/crypto/seal.h"
 #include "parley/db/session.h"
+#include "parley/evidence/principal.h"
+#include "parley/identity/fresh_cache.h"
 #include "parley/identity/identity_token.h"
 #include "parley/identity/token_keys.h"
 #include "parley/net/async.h"
 
 namespace parley::identity {
-
-using IdentityIssuerId = Id<struct IdentityIssuerTag>;
 
 /// A page makes one when it is shown; nobody needs it an hour later.
 inline constexpr std::chrono::microseconds identity_token_life_max = std::chrono::hours(1);
@@ -45,6 +45,7 @@ struct NewIdentityIssuer {
   std::string issuer;    ///< what its tokens say in `iss`
   std::string audience;  ///< what they say in `aud`; empty: the project's id
   IssuerKeys keys;
+  ReadableGroups groups = {};  ///< of those that its tokens name, the ones it is believed
 };
 
 /// An issuer as stored: everything but its secret.
@@ -60,6 +61,7 @@ struct IdentityIssuer {
   std::string jwks;
   std::string jwks_url;
   Timestamp created_at;
+  ReadableGroups groups;
 };
 
 /// An issuer at the only moment its secret is known.
@@ -71,11 +73,18 @@ struct CreatedIdentityIssuer {
 /// A visitor whom the project's own site vouches for.
 struct VerifiedVisitor {
   IdentityIssuerId issuer;
+  std::string issuer_name;           ///< as its tokens say in `iss`
   std::string subject;               ///< the site's own name for them; unique within the issuer
   std::optional<std::string> email;  ///< in the spelling of `parse_email`
-  std::vector<std::string> groups;
-  Timestamp expires_at;
+  std::vector<std::string> groups;   ///< at most `groups_held_max`
+  Timestamp expires_at;              ///< of the token
+
+  /// When what is made of the token must end at the latest: once the token would not be accepted any more.
+  Timestamp holds_until() const { return expires_at + token_leeway; }
 };
+
+/// The same visitor each time, for issuer and subject in one project; not to be told from a random id without the key.
+Uuid visitor_id_of(const VerifiedVisitor& visitor, ProjectId project, const crypto::SealKey& key);
 
 /// Who may vouch for the visitors of a project: the site that the widget stands in signs a token with the visitor's
 /// identity. Rows live in the control database; secrets are sealed and open only for their own row. Safe from any
@@ -86,12 +95,22 @@ class IdentityIssuers {
   IdentityIssuers(db::ControlSession control, crypto::SealKey key, TokenKeys& keys, const Clock& clock,
                   crypto::Random& random = crypto::system_random());
 
-  /// `not_found` if the project is not that tenant's; `conflict` if it has an issuer of that name in `iss`, or too
-  /// many; `invalid_argument` for what no token could be checked with.
-  Async<CreatedIdentityIssuer> create(NewIdentityIssuer issuer);
+  /// One that nobody knows of yet, so that the trail can name it before it is believed. `invalid_argument` for what no
+  /// token could be checked with.
+  Result<CreatedIdentityIssuer> draft(NewIdentityIssuer wanted) const;
+  /// From now on it is believed. `not_found` if the project is not that tenant's; `conflict` if it has an issuer of
+  /// that name, or with that `iss`, or too many.
+  Async<CreatedIdentityIssuer> add(CreatedIdentityIssuer draft);
+  Async<CreatedIdentityIssuer> create(NewIdentityIssuer wanted);
   Async<std::vector<IdentityIssuer>> list(TenantId tenant, ProjectId project);
-  /// `not_found` for another tenant's or project's, as for one that does not exist.
+  /// By what people call it.
+  Async<IdentityIssuer> load(TenantId tenant, ProjectId project, std::string name);
+  /// `not_found` for another tenant's or project's, as for one that does not exist. Visitors whom it has vouched for
+  /// are nobody from now on: on this node at once, on others within `key_age_max`.
   Async<> remove(TenantId tenant, ProjectId project, IdentityIssuerId id);
+
+  /// Whether visitors whom it has vouched for are still believed. From memory when asked a moment ago.
+  Async<bool> holds(TenantId tenant, ProjectId project, IdentityIssuerId id);
 
   /// The visitor, if one of the project's issuers signed the token for it within the last hour. `unauthenticated`, one
   /// reason for all, unless the issuer's keys cannot be had (`unavailable` and the like). Never "no identity" for a
@@ -106,6 +125,7 @@ class IdentityIssuers {
   TokenKeys& keys_;
   const Clock& clock_;
   crypto::Random& random_;
+  FreshCache<IdentityIssuerId, IdentityIssuer> cache_;
 };
 
 }  // namespace parley::identity

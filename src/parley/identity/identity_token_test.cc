@@ -43,7 +43,8 @@ class IdentityTokens : public StoresContract {
             .name = "the shop",
             .issuer = "https://shop.example",
             .audience = "chat",
-            .keys = std::move(how)};
+            .keys = std::move(how),
+            .groups = {.extent = ReadableGroups::Extent::all}};
   }
   std::int64_t seconds() const { return clock.now().micros / 1'000'000; }
   boost::json::object claims() const {
@@ -108,15 +109,34 @@ TEST_P(IdentityTokens, of_published_keys_are_verified_with_them) {
 
   auto elsewhere = wanted(KeysAt{"https://shop.example/keys"});
   elsewhere.issuer = "https://shop.example/2";
+  elsewhere.name = "the second shop";
   ASSERT_TRUE(wait(issuers->create(elsewhere)));
   auto said = claims();
   said["iss"] = "https://shop.example/2";
   EXPECT_EQ(code_of(verify(token(ec, said, "e"))), Code::unavailable) << "not anonymous: the keys cannot be had";
   host.jwks = R"({"keys":[)" + ec.jwk("e") + "]}";
+  EXPECT_EQ(code_of(verify(token(ec, said, "e"))), Code::unavailable) << "who did not answer is left alone for a while";
+  EXPECT_EQ(host.asked, 1);
+  clock.advance(TokenKeys::retry_after);
   EXPECT_TRUE(verify(token(ec, said, "e")));
   EXPECT_TRUE(verify(token(ec, said, "e")));
   EXPECT_EQ(host.asked, 2);
   EXPECT_EQ(code_of(verify(token(rsa, said, "r"))), Code::unauthenticated) << "a key of another issuer is not tried";
+  EXPECT_EQ(host.asked, 2);
+  clock.advance(TokenKeys::unknown_key_refresh_after);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(code_of(verify(token(rsa, said, "r"))), Code::unauthenticated);
+  EXPECT_EQ(host.asked, 3) << "names of keys can be invented";
+  host.jwks.clear();
+  clock.advance(TokenKeys::refresh_after);
+  said["iat"] = seconds();
+  said["exp"] = seconds() + 600;
+  EXPECT_TRUE(verify(token(ec, said, "e"))) << "an outage of its site is nobody's";
+  EXPECT_TRUE(verify(token(ec, said, "e")));
+  EXPECT_EQ(host.asked, 4);
+  clock.advance(TokenKeys::age_max);
+  said["iat"] = seconds();
+  said["exp"] = seconds() + 600;
+  EXPECT_EQ(code_of(verify(token(ec, said, "e"))), Code::unavailable) << "but not for ever: a key may be withdrawn";
 }
 
 TEST_P(IdentityTokens, that_do_not_hold_are_refused_alike) {
@@ -183,6 +203,53 @@ TEST_P(IdentityTokens, are_good_for_their_own_project_alone) {
   EXPECT_EQ(code_of(verify(text)), Code::unauthenticated);
 }
 
+TEST_P(IdentityTokens, are_believed_of_groups_what_their_issuer_is_believed) {
+  auto few = wanted(SharedSecret{});
+  few.groups = {.names = {"gold", "silver"}};
+  const auto made = wait(issuers->create(few)).value();
+  const auto signer = TestSigner::hmac(std::string(made.secret.reveal()));
+  auto said = claims();
+  boost::json::array many{"gold"};
+  for (std::size_t i = 0; i < 2 * groups_held_max; ++i) many.emplace_back("g" + std::to_string(i));
+  said["groups"] = many;
+  EXPECT_EQ(verify(token(signer, said))->groups, (std::vector<std::string>{"gold"}));
+
+  auto all = wanted(SharedSecret{});
+  all.name = all.issuer = "all";
+  const auto any = wait(issuers->create(all)).value();
+  said["iss"] = "all";
+  EXPECT_EQ(code_of(verify(token(TestSigner::hmac(std::string(any.secret.reveal())), said))), Code::unauthenticated)
+      << "a list that was cut would be another list";
+
+  auto none = wanted(SharedSecret{});
+  none.name = none.issuer = "none";
+  none.groups = {};
+  const auto closed = wait(issuers->create(none)).value();
+  said["iss"] = "none";
+  EXPECT_TRUE(verify(token(TestSigner::hmac(std::string(closed.secret.reveal())), said))->groups.empty());
+}
+
+TEST_P(IdentityTokens, name_the_same_visitor_each_time) {
+  const auto made = wait(issuers->create(wanted(SharedSecret{}))).value();
+  const auto signer = TestSigner::hmac(std::string(made.secret.reveal()));
+  const auto key = crypto::SealKey::make();
+  const auto id_of = [&](const boost::json::object& said, ProjectId project) {
+    return visitor_id_of(verify(token(signer, said)).value(), project, key);
+  };
+  auto other_subject = claims();
+  other_subject["sub"] = "customer-8";
+  const auto id = id_of(claims(), docs);
+  EXPECT_EQ(id, id_of(claims(), docs));
+  EXPECT_NE(id, id_of(other_subject, docs));
+  EXPECT_NE(id, id_of(claims(), other));
+  EXPECT_EQ(Uuid::parse(id.to_string()), id);
+  EXPECT_TRUE(wait(issuers->holds(acme, docs, made.issuer.id)).value());
+  EXPECT_FALSE(wait(issuers->holds(acme, other, made.issuer.id)).value());
+  EXPECT_FALSE(wait(issuers->holds(zeta, docs, made.issuer.id)).value());
+  ASSERT_TRUE(wait(issuers->remove(acme, docs, made.issuer.id)));
+  EXPECT_FALSE(wait(issuers->holds(acme, docs, made.issuer.id)).value());
+}
+
 TEST_P(IdentityTokens, issuers_that_could_check_nothing_are_not_made) {
   EXPECT_EQ(code_of(wait(issuers->create(wanted(SharedSecret{Secret("short")})))), Code::invalid_argument);
   EXPECT_EQ(code_of(wait(issuers->create(wanted(SharedSecret{Secret(std::string(40, 'a'))})))), Code::invalid_argument);
@@ -201,6 +268,8 @@ TEST_P(IdentityTokens, issuers_that_could_check_nothing_are_not_made) {
   EXPECT_EQ(code_of(wait(issuers->create(wanted(SharedSecret{})))), Code::conflict) << "the same iss twice";
   auto open_audience = wanted(SharedSecret{});
   open_audience.issuer = "b";
+  EXPECT_EQ(code_of(wait(issuers->create(open_audience))), Code::conflict) << "the same name twice";
+  open_audience.name = "b";
   open_audience.audience.clear();
   EXPECT_EQ(wait(issuers->create(open_audience))->issuer.audience, docs.to_string());
   ASSERT_TRUE(wait(tenants->remove_project(acme, docs))) << "the rows go with the project";

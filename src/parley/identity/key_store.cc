@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "parley/identity/control_by_tenant.h"
+#include "parley/identity/names.h"
 #include "parley/identity/origin.h"
-#include "parley/identity/visitor_token.h"
-#include "parley/text/utf8.h"
 
 namespace parley::identity {
 
@@ -21,18 +20,6 @@ constexpr std::chrono::microseconds dead_keys_kept = std::chrono::days(90);
 
 constexpr Literal not_valid = "the API key is not valid";
 constexpr Literal no_longer_holds = "the key no longer holds; create a new one";
-
-/// One line that a terminal and a list can show as it is.
-bool is_line_of_text(std::string_view text) {
-  while (!text.empty()) {
-    const auto next = text::first_code_point(text);
-    const bool control =
-        next.value < 0x20 || (next.value >= 0x7F && next.value < 0xA0) || next.value == 0x2028 || next.value == 0x2029;
-    if (!next.valid || control) return false;
-    text.remove_prefix(next.bytes);
-  }
-  return true;
-}
 
 Result<void> check(const NewKey& key) {
   if (key.scopes.empty()) return fail(Code::invalid_argument, "a key needs at least one scope");
@@ -83,12 +70,7 @@ Result<ReadableGroups> checked_groups(const NewKey& key) {
     return fail(Code::invalid_argument, "a public key reads only documents that are in no group");
   if (all && !key.groups.names.empty())
     return fail(Code::invalid_argument, "a key reads all groups or those that are named, not both");
-  if (key.groups.names.size() > key_groups_max) return fail(Code::invalid_argument, "more than 32 groups");
-  for (const auto& name : key.groups.names) {
-    if (name.empty() || name.size() > group_name_bytes_max || !is_line_of_text(name))
-      return fail(Code::invalid_argument, "a group's name has 1 to 64 bytes and is one line of text");
-    if (std::ranges::find(groups.names, name) == groups.names.end()) groups.names.push_back(name);
-  }
+  groups.names = PARLEY_TRY(checked_group_names(key.groups.names));
   return groups;
 }
 
@@ -111,9 +93,8 @@ Result<void> insert(db::ControlWriter& writer, const KeyRecord& key) {
     if (PARLEY_TRY(by_tenant::count_keys(key.tenant, writer)) >= most)
       return fail(Code::conflict, "this tenant has too many keys");
   }
-  const auto same = [](const std::string& text) { return text; };
-  const auto origins = in_lines(key.origins, same);
-  const auto groups = in_lines(key.groups.names, same);
+  const auto origins = lines_from(key.origins);
+  const auto groups = lines_from(key.groups.names);
   const auto addresses = in_lines(key.addresses, [](const net::NetworkRange& range) { return range.to_string(); });
   const auto reason = key.exception ? std::optional(key.exception->reason) : std::nullopt;
   const auto since = key.exception ? std::optional(key.exception->since) : std::nullopt;

@@ -31,7 +31,6 @@ inline constexpr std::chrono::microseconds key_overlap_max = std::chrono::days(7
 inline constexpr std::size_t key_name_bytes_max = 100;
 /// Each is compared with the address of each request.
 inline constexpr std::size_t key_addresses_max = 20;
-inline constexpr std::size_t key_groups_max = 32;
 /// Per tenant, revoked and expired ones included; far above use, and keeps a list one answer.
 inline constexpr std::size_t keys_per_tenant_max = 1'000;
 

@@ -336,7 +336,7 @@ TEST_P(KeyStoreContract, a_key_reads_only_the_groups_it_was_given) {
     EXPECT_EQ(refused_to_make(request), Code::invalid_argument);
   }
   request.groups.names.clear();
-  for (std::size_t i = 0; i <= key_groups_max; ++i) request.groups.names.push_back(std::to_string(i));
+  for (std::size_t i = 0; i <= groups_held_max; ++i) request.groups.names.push_back(std::to_string(i));
   EXPECT_EQ(refused_to_make(request), Code::invalid_argument);
 }
 

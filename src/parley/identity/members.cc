@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parley/identity/control_by_tenant.h"
+#include "parley/identity/names.h"
 #include "parley/identity/role_rules.h"
 
 namespace parley::identity {
@@ -23,7 +24,8 @@ Result<std::optional<Member>> find_member(AccountId account, TenantId tenant, db
   return Member{.account = account,
                 .tenant = tenant,
                 .role = *role,
-                .grants = PARLEY_TRY(by_tenant::list_grants(tenant, account, reader))};
+                .grants = PARLEY_TRY(by_tenant::list_grants(tenant, account, reader)),
+                .groups = PARLEY_TRY(by_tenant::list_member_groups(tenant, account, reader))};
 }
 
 /// Judges a change to a member that is there.
@@ -160,6 +162,18 @@ Async<> Members::withdraw_grant(Doer by, TenantId tenant, AccountId account, Pro
     PARLEY_TRY(check_project_grant(actor, PARLEY_TRY(load_role(tenant, account, writer)), Role::viewer));
     if (PARLEY_TRY(by_tenant::remove_grant(tenant, account, project, writer)) == 0)
       return fail(Code::not_found, "there is no such grant");
+    return {};
+  };
+  PARLEY_CO_TRY(co_await control_.write(std::move(work)));
+  forget(account, tenant);
+  co_return Result<void>();
+}
+
+Async<> Members::set_groups(Doer by, TenantId tenant, AccountId account, std::vector<std::string> groups) {
+  const auto checked = PARLEY_CO_TRY(checked_group_names(groups));
+  auto work = [&](db::ControlWriter& writer) -> Result<void> {
+    PARLEY_TRY(check_organisation_change(PARLEY_TRY(load_acting_role(by, tenant, writer))));
+    if (PARLEY_TRY(by_tenant::put_member_groups(tenant, account, checked, writer)) == 0) return no_member();
     return {};
   };
   PARLEY_CO_TRY(co_await control_.write(std::move(work)));

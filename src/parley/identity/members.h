@@ -33,6 +33,7 @@ struct Member {
   TenantId tenant;
   Role role = Role::viewer;
   std::vector<ProjectGrant> grants;
+  std::vector<std::string> groups;  ///< whose documents they read, in each project; sorted
 
   /// The higher of the member's role and the grant.
   Role role_on(ProjectId project) const;
@@ -96,6 +97,10 @@ class Members {
   /// One grant a project: another one replaces it. `not_found` for another tenant's project.
   Async<> grant(Doer by, TenantId tenant, AccountId account, ProjectGrant grant);
   Async<> withdraw_grant(Doer by, TenantId tenant, AccountId account, ProjectId project);
+
+  /// All groups whose documents they read from now on, besides those without groups. By administrators and the operator
+  /// alone: who reads what is nothing a maintainer gives away. `invalid_argument` as `checked_group_names`.
+  Async<> set_groups(Doer by, TenantId tenant, AccountId account, std::vector<std::string> groups);
 
   /// Once required, members' sessions in which no second factor was presented end, the asking administrator's own
   /// included: they sign in again and, if they have none, enrol one.

@@ -3,6 +3,7 @@
 
 #include "parley/identity/invitations.h"
 #include "parley/identity/members.h"
+#include "parley/identity/names.h"
 #include "parley/identity/test_stores.h"
 
 namespace parley::identity {
@@ -117,6 +118,37 @@ TEST_P(MembersContract, a_grant_raises_the_role_on_one_project) {
   ASSERT_TRUE(wait(members->withdraw_grant(by("ann"), acme, bob, docs)));
   EXPECT_EQ(code(wait(members->withdraw_grant(by("ann"), acme, bob, docs))), Code::not_found);
   EXPECT_TRUE((*wait(members->find(bob, acme)))->grants.empty());
+}
+
+TEST_P(MembersContract, groups_are_given_by_administrators_and_count_within_a_second_everywhere) {
+  make_member("ann", acme, Role::administrator);
+  const auto bob = make_member("bob", acme, Role::maintainer);
+  make_member("zoe", zeta, Role::administrator);
+  const auto cid = make_account("cid");
+  using Names = std::vector<std::string>;
+  Members other(store().control(), *sessions, clock);
+  EXPECT_TRUE((*wait(other.find(bob, acme)))->groups.empty());
+  ASSERT_TRUE(wait(members->set_groups(by("ann"), acme, bob, {"staff", "board", "staff"})));
+  EXPECT_EQ((*wait(members->find(bob, acme)))->groups, (Names{"board", "staff"}));
+  clock.advance(1s);
+  EXPECT_EQ((*wait(other.find(bob, acme)))->groups, (Names{"board", "staff"}));
+  const auto rows = wait(members->list(by("ann"), acme)).value();
+  for (const auto& row : rows)
+    EXPECT_EQ(row.member.groups, row.member.account == bob ? (Names{"board", "staff"}) : Names());
+
+  EXPECT_EQ(code(wait(members->set_groups(by("bob"), acme, bob, {"secret"}))), Code::permission_denied);
+  EXPECT_EQ(code(wait(members->set_groups(by("zoe"), acme, bob, {}))), Code::not_found);
+  EXPECT_EQ(code(wait(members->set_groups(by("ann"), acme, cid, {"staff"}))), Code::not_found);
+  for (const auto& bad : {Names{""}, Names{"two\nlines"}, Names{std::string(group_name_bytes_max + 1, 'g')},
+                          Names(groups_held_max + 1, "g")})
+    EXPECT_EQ(code(wait(members->set_groups(by_operator(), acme, bob, bad))), Code::invalid_argument);
+  EXPECT_EQ((*wait(members->find(bob, acme)))->groups, (Names{"board", "staff"}));
+
+  ASSERT_TRUE(wait(members->change_role(by("ann"), acme, bob, Role::viewer)));
+  EXPECT_EQ((*wait(members->find(bob, acme)))->groups, (Names{"board", "staff"})) << "a role is another matter";
+  ASSERT_TRUE(wait(members->remove(by("ann"), acme, bob)));
+  ASSERT_TRUE(wait(members->add(local_operator(), acme, bob, Role::viewer)));
+  EXPECT_TRUE((*wait(members->find(bob, acme)))->groups.empty()) << "who comes back begins anew";
 }
 
 TEST_P(MembersContract, grants_go_with_the_member_and_with_the_project) {

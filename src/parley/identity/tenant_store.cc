@@ -74,6 +74,14 @@ Tenant tenant_from(const db::Row& row) {
           .requires_second_factor = row.boolean(4)};
 }
 
+/// What cannot be had at once.
+Result<void> check_access(const ProjectAccess& access) {
+  // A chat that its id alone guards belongs to nobody, so to nobody who was verified.
+  if (access.biel_compat == ProjectAccess::BielCompat::on && access.visitors == ProjectAccess::Visitors::verified)
+    return fail(Code::invalid_argument, "biel_compat and verified visitors exclude each other");
+  return {};
+}
+
 }  // namespace
 
 TenantStore::TenantStore(db::Store& store, const crypto::Keyring& keyring, net::Workers& workers, const Clock& clock,
@@ -205,6 +213,7 @@ Async<Project> TenantStore::create_project(TenantId tenant, NewProject wanted) {
   project.slug = wanted.slug.empty() ? crypto::random_slug(random_) : PARLEY_CO_TRY(parse_slug(wanted.slug));
   PARLEY_CO_TRY(check_project(project));
   wanted.access.origins = PARLEY_CO_TRY(parse_origin_patterns(wanted.access.origins));
+  PARLEY_CO_TRY(check_access(wanted.access));
   const Intent intent{.id = crypto::random_uuid(random_).to_string(),
                       .kind = std::string(project_create.view()),
                       .tenant = tenant,
@@ -296,7 +305,7 @@ Async<> TenantStore::finish_project_remove(Intent intent) {
 Async<std::optional<ProjectRef>> TenantStore::find_slug(std::string slug) {
   auto work = [&slug](db::ControlReader& reader) -> Result<std::optional<ProjectRef>> {
     auto found = PARLEY_TRY(reader.find(
-        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat, verified_visitors FROM projects_by_slug "
         "WHERE slug = $1 AND state = 'active'"_sql,
         [&](const db::Row& row) { return by_tenant::place_from(row, slug); }, slug));
     if (!found) return std::nullopt;
@@ -309,7 +318,7 @@ Async<std::optional<ProjectRef>> TenantStore::find_slug_for(std::string slug, Re
   auto work = [&](db::ControlReader& reader) -> Result<std::optional<ProjectRef>> {
     if (reach.tenant) return by_tenant::find_slug(*reach.tenant, reach.project, slug, reader);
     auto found = PARLEY_TRY(reader.find(
-        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat FROM projects_by_slug "
+        "SELECT tenant_id, project_id, is_private, server_reads, biel_compat, verified_visitors FROM projects_by_slug "
         "WHERE slug = $1 AND is_private = 0 AND state = 'active'"_sql,
         [&](const db::Row& row) { return by_tenant::place_from(row, slug); }, slug));
     if (!found) return std::nullopt;
@@ -320,6 +329,7 @@ Async<std::optional<ProjectRef>> TenantStore::find_slug_for(std::string slug, Re
 
 Async<> TenantStore::set_access(TenantId tenant, ProjectId project, ProjectAccess access) {
   access.origins = PARLEY_CO_TRY(parse_origin_patterns(access.origins));
+  PARLEY_CO_TRY(check_access(access));
   auto work = [&](db::ControlWriter& writer) -> Result<void> {
     if (PARLEY_TRY(by_tenant::put_access(tenant, project, access, writer)) == 0)
       return fail(Code::not_found, "there is no such project");

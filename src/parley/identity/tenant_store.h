@@ -103,7 +103,8 @@ class TenantStore {
   /// Where a slug leads within somebody's reach. One that leads elsewhere takes the same work as one that leads
   /// nowhere.
   Async<std::optional<ProjectRef>> find_slug_for(std::string slug, Reach reach);
-  /// Changes from where a project may be reached. `not_found`, or `invalid_argument` for something that is no origin.
+  /// Changes from where a project may be reached. `not_found`, or `invalid_argument` for something that is no origin,
+  /// and for biel_compat where visitors must be verified.
   Async<> set_access(TenantId tenant, ProjectId project, ProjectAccess access);
   /// Whether any active project lists one of these patterns. Tells nothing of which, or whose.
   Async<bool> is_origin_listed(std::vector<std::string> patterns);

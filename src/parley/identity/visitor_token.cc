@@ -9,13 +9,14 @@
 namespace parley::identity {
 namespace {
 
-// The longest text of a token: 32 groups and an origin, in base64. Far below what a header may have.
-constexpr std::size_t token_characters_max = 4 * 1024;
+// The longest text of a token: 32 groups, an origin and an identity, in base64. Far below what a header may have.
+constexpr std::size_t token_characters_max = 5 * 1024;
 
-const crypto::SealContext context("visitor token 2");
+const crypto::SealContext context("visitor token 3");
 
 // visitor 16 | tenant 16 | project 16 | scopes 8 | expires at, micros 8 | key 16 | its digest 32 (both zero without a
-// key) | origin | number of groups 1 | groups; numbers big-endian, a text is its length in 2 bytes and its bytes.
+// key) | origin | number of groups 1 | groups | issuer 16, subject and e-mail address (zero and empty without an
+// identity; the address may be empty with one); numbers big-endian, a text is its length in 2 bytes and its bytes.
 class Writer {
  public:
   void uuid(const Uuid& id) { bytes({reinterpret_cast<const char*>(id.bytes().data()), id.bytes().size()}); }
@@ -75,7 +76,7 @@ VisitorTokens::Minted VisitorTokens::mint(VisitorPass pass, std::optional<Timest
   if (not_after) expires = std::min(expires, *not_after);
   // Cut to size, a name could be that of another group, whose documents the visitor would then read.
   std::erase_if(pass.groups, [](const std::string& group) { return group.size() > group_name_bytes_max; });
-  if (pass.groups.size() > visitor_groups_max) pass.groups.resize(visitor_groups_max);
+  if (pass.groups.size() > groups_held_max) pass.groups.resize(groups_held_max);
 
   Writer writer;
   writer.uuid(pass.visitor);
@@ -89,6 +90,10 @@ VisitorTokens::Minted VisitorTokens::mint(VisitorPass pass, std::optional<Timest
   writer.text(pass.origin);
   writer.number(pass.groups.size(), 1);
   for (const auto& group : pass.groups) writer.text(group);
+  const auto identity = pass.identity.value_or(VerifiedIdentity());
+  writer.uuid(identity.issuer.uuid());
+  writer.text(identity.subject);
+  writer.text(identity.email.value_or(std::string()));
 
   const std::string sealed = crypto::seal(key_, writer.result(), context, *random_);
   return {std::string(visitor_token_prefix) +
@@ -118,6 +123,9 @@ Result<VisitorPass> VisitorTokens::read(std::string_view token) const {
   pass.origin = reader.text();
   const auto groups = reader.number(1);
   for (std::uint64_t i = 0; i < groups; ++i) pass.groups.push_back(reader.text());
+  VerifiedIdentity identity{.issuer = IdentityIssuerId(reader.uuid()), .subject = reader.text(), .email = {}};
+  if (auto email = reader.text(); !email.empty()) identity.email = std::move(email);
+  if (!identity.issuer.uuid().is_nil()) pass.identity = std::move(identity);
   if (!reader.whole() || clock_->now() >= pass.expires_at) return refuse();
   return pass;
 }

@@ -13,6 +13,7 @@
 #include "parley/crypto/random.h"
 #include "parley/crypto/seal.h"
 #include "parley/evidence/principal.h"
+#include "parley/identity/names.h"
 
 namespace parley::identity {
 
@@ -21,10 +22,6 @@ inline constexpr std::string_view visitor_token_prefix = "vt_";
 
 /// Long enough for a working day on a page, short enough that a token copied from one is soon worth nothing.
 inline constexpr std::chrono::hours visitor_token_life{12};
-
-/// Groups a token can carry and the bytes of a group's name: together they keep a token within a header's size.
-inline constexpr std::size_t visitor_groups_max = 32;
-inline constexpr std::size_t group_name_bytes_max = 64;
 
 /// What a visitor's token says: who, on which project, from which site, by whose word, until when.
 struct VisitorPass {
@@ -37,9 +34,10 @@ struct VisitorPass {
     KeyId key;
     crypto::Digest digest;
   };
-  std::optional<Voucher> vouched_by;  ///< the key it was traded for: the token ends with it
-  std::vector<std::string> groups;    ///< of a visitor whose identity the customer's server has vouched for
-  Timestamp expires_at;               ///< set by `mint`
+  std::optional<Voucher> vouched_by;              ///< the key it was traded for: the token ends with it
+  std::vector<std::string> groups;                ///< of a visitor whose identity the customer's server has vouched for
+  Timestamp expires_at;                           ///< set by `mint`
+  std::optional<VerifiedIdentity> identity = {};  ///< who that is; the token ends with its issuer
 };
 
 /// Tokens for people on a page; sealed, so that none is stored and none can be read or changed. Unless a customer's
@@ -56,7 +54,7 @@ class VisitorTokens {
     std::chrono::seconds expires_in;
   };
   /// The visitor gets of `pass.scopes` what a public key may hold, never more than whoever vouched for it; of
-  /// `pass.groups` the first `visitor_groups_max`, not counting those whose names are too long: the visitor is in none
+  /// `pass.groups` the first `groups_held_max`, not counting those whose names are too long: the visitor is in none
   /// of these. Ends after `visitor_token_life`, or at `not_after` if that is sooner.
   Minted mint(VisitorPass pass, std::optional<Timestamp> not_after = {}) const;
 

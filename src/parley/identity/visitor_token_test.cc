@@ -29,6 +29,8 @@ TEST_F(VisitorTokenTest, says_who_where_and_by_whose_word_until_it_expires) {
   VisitorPass wanted = pass();
   wanted.vouched_by = VisitorPass::Voucher{KeyId(visitor_), crypto::sha256("key")};
   wanted.groups = {"staff", "berlin"};
+  wanted.identity =
+      VerifiedIdentity{.issuer = IdentityIssuerId(visitor_), .subject = "customer-7", .email = "ada@example.org"};
   const auto minted = tokens_.mint(wanted);
   const auto read = tokens_.read(minted.token);
   ASSERT_TRUE(read);
@@ -40,6 +42,11 @@ TEST_F(VisitorTokenTest, says_who_where_and_by_whose_word_until_it_expires) {
   ASSERT_TRUE(read->vouched_by);
   EXPECT_EQ(read->vouched_by->digest, crypto::sha256("key"));
   EXPECT_EQ(read->groups, (std::vector<std::string>{"staff", "berlin"}));
+  ASSERT_TRUE(read->identity);
+  EXPECT_EQ(read->identity->issuer.uuid(), visitor_);
+  EXPECT_EQ(read->identity->subject, "customer-7");
+  EXPECT_EQ(read->identity->email, "ada@example.org");
+  EXPECT_FALSE(tokens_.read(tokens_.mint(pass()).token)->identity);
   EXPECT_EQ(minted.expires_in, visitor_token_life);
   clock_.at = clock_.at + visitor_token_life - std::chrono::microseconds(1);
   EXPECT_TRUE(tokens_.read(minted.token));
@@ -101,9 +108,23 @@ TEST_F(VisitorTokenTest, a_group_whose_name_is_too_long_is_left_out_and_not_cut_
   EXPECT_EQ(just_fits->groups, (std::vector<std::string>{longest}));
 }
 
+TEST_F(VisitorTokenTest, the_longest_that_can_be_made_can_be_read) {
+  VisitorPass wanted = pass();
+  wanted.vouched_by = VisitorPass::Voucher{KeyId(visitor_), crypto::sha256("key")};
+  wanted.origin = std::string(300, 'o');
+  for (std::size_t i = 0; i < groups_held_max; ++i)
+    wanted.groups.push_back(std::string(group_name_bytes_max - 1, 'g') + static_cast<char>('0' + i));
+  wanted.identity = VerifiedIdentity{
+      .issuer = IdentityIssuerId(visitor_), .subject = std::string(255, 's'), .email = std::string(254, 'e')};
+  const auto read = tokens_.read(tokens_.mint(wanted).token);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->groups, wanted.groups);
+  EXPECT_EQ(read->identity->email, wanted.identity->email);
+}
+
 TEST_F(VisitorTokenTest, names_that_are_too_long_take_no_other_groups_place) {
   VisitorPass wanted = pass();
-  wanted.groups.assign(visitor_groups_max, std::string(group_name_bytes_max + 1, 'g'));
+  wanted.groups.assign(groups_held_max, std::string(group_name_bytes_max + 1, 'g'));
   wanted.groups.emplace_back("staff");
   const auto read = tokens_.read(tokens_.mint(wanted).token);
   ASSERT_TRUE(read);

@@ -15,4 +15,9 @@ class SystemClock final : public Clock {
   }
 };
 
+inline const SystemClock& system_clock() {
+  static const SystemClock clock;
+  return clock;
+}
+
 }  // namespace parley::net

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "parley/api/issuer_actions.h"
 #include "parley/identity/project.h"
 #include "parley/knowledge/documents.h"
 
@@ -79,6 +80,7 @@ struct Work {
                        {"email", email},
                        {"role", identity::name(member.role)},
                        {"grants", std::move(grants)},
+                       {"groups", to_array(member.groups)},
                        {"second_factor", has_factor},
                        {"confirmed", confirmed},
                        {"disabled", disabled}};
@@ -137,9 +139,11 @@ struct Work {
     const bool biel_compat = access.biel_compat == ProjectAccess::BielCompat::on;
     // As the gate decides: docs/access.md has the table.
     json::array anonymous;
-    if (is_public) anonymous.emplace_back("own pages: read, search, become a visitor");
-    if (is_public && !access.origins.empty()) anonymous.emplace_back("listed sites: read, search");
-    if (is_public && server_reads) anonymous.emplace_back("programs: read, search");
+    const bool verified = access.visitors == ProjectAccess::Visitors::verified;
+    const std::string reading = verified ? "read its settings" : "read, search";
+    if (is_public) anonymous.emplace_back("own pages: " + reading + ", become a visitor");
+    if (is_public && !access.origins.empty()) anonymous.emplace_back("listed sites: " + reading);
+    if (is_public && server_reads) anonymous.emplace_back("programs: " + reading);
     if (is_public && biel_compat && !access.origins.empty()) anonymous.emplace_back("listed sites: chat");
     if (is_public) find(tenant, "public project", project.slug);
     if (biel_compat) find(tenant, "chats guarded by their id alone", project.slug);
@@ -176,9 +180,21 @@ struct Work {
                      {"visibility", is_public ? "public" : "private"},
                      {"server_reads", server_reads},
                      {"biel_compat", biel_compat},
+                     {"verified_visitors", verified},
                      {"origins", to_array(access.origins)},
                      {"without_a_credential", std::move(anonymous)},
                      {"visitors", to_array(ScopeSet::public_keys())}};
+    auto issuers = PARLEY_TRY(at.wait(at.issuers->list(tenant.id, project.id)));
+    std::ranges::sort(issuers, {}, &identity::IdentityIssuer::name);
+    json::array vouchers;
+    for (const auto& issuer : issuers) {
+      auto voucher = api::to_json(issuer);
+      voucher.erase("created_at");
+      if (issuer.groups.extent == ReadableGroups::Extent::all)
+        find(tenant, "issuer may put visitors in every group", issuer.name);
+      vouchers.emplace_back(std::move(voucher));
+    }
+    row["identity_issuers"] = std::move(vouchers);
     json::object rights = row;
     row["sources"] = std::move(sources);
     rights["sources"] = std::move(sources_rights);
@@ -251,12 +267,20 @@ std::string to_text(const AccessReport& made) {
                           member.at("disabled").as_bool() ? "  (disabled)" : "");
       for (const auto& grant : member.at("grants").as_array())
         text += fmt::format("    {} on {}\n", text_of(grant.at("role")), text_of(grant.at("project")));
+      if (!member.at("groups").as_array().empty())
+        text += fmt::format("    groups: {}\n", list_of(member.at("groups"), "none"));
     }
     for (const auto& project : row.at("projects").as_array()) {
       text += fmt::format("  project  {}  {}\n", text_of(project.at("slug")), text_of(project.at("visibility")));
       text += fmt::format("    without a credential: {}\n", list_of(project.at("without_a_credential"), "nothing"));
       text += fmt::format("    sites: {}\n    visitors at most: {}\n", list_of(project.at("origins"), "none"),
                           list_of(project.at("visitors"), "nothing"));
+      if (project.at("verified_visitors").as_bool()) text += "    visitors must be verified\n";
+      for (const auto& issuer : project.at("identity_issuers").as_array()) {
+        const auto* groups = issuer.as_object().if_contains("groups");
+        text += fmt::format("    identity issuer {}  {}  groups: {}\n", text_of(issuer.at("name")),
+                            text_of(issuer.at("issuer")), groups ? list_of(*groups, "none") : "*");
+      }
       for (const auto& source : project.at("sources").as_array()) {
         text += fmt::format("    source {}\n", text_of(source.at("name")));
         for (const auto& reader : source.at("readers").as_array()) {

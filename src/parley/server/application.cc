@@ -149,6 +149,7 @@ Application::Application(Installation& at, const ApplicationOptions& options)
                 .door = *at.door,
                 .keys = *at.keys,
                 .visitor_tokens = *at.visitor_tokens,
+                .issuers = *at.issuers,
                 .set_up = *at.set_up,
                 .people = {.tenants = *at.tenants,
                            .accounts = *at.accounts,

@@ -197,25 +197,27 @@ Result<void> read_mail(const toml::table& table, Config& config) {
 }
 
 Result<void> read_egress(const toml::table& table, Config& config) {
-  // As many places as a person looks through; more is a network in CIDR form.
-  constexpr std::size_t places_max = 100;
+  // Each is compared with each address that is connected to.
+  constexpr std::size_t places_max = 64;
   for (const auto& [purpose, node] : table) {
-    const auto* section = node.as_table();
-    // One table for each thing that is asked for, so that what one may reach another may not.
-    if (purpose != "sign_in" || !section)
-      return bad(node, fmt::format("egress.{}", purpose.str()), "is not known; there is [egress.sign_in]");
-    for (const auto& [key, entry] : *section) {
-      const auto name = fmt::format("egress.sign_in.{}", key.str());
+    const auto section = fmt::format("egress.{}", purpose.str());
+    const auto* entries = node.as_table();
+    auto* egress = purpose == "sign_in"   ? &config.egress_sign_in
+                   : purpose == "issuers" ? &config.egress_issuers
+                                          : nullptr;
+    if (!entries || !egress) return bad(node, section, "is not known");
+    for (const auto& [key, entry] : *entries) {
+      const auto name = fmt::format("{}.{}", section, key.str());
       if (key == "ca_file") {
-        config.sign_in_egress.ca_file = PARLEY_TRY(text_of(entry, name));
+        egress->ca_file = PARLEY_TRY(text_of(entry, name));
       } else if (key == "allow") {
         const auto* list = entry.as_array();
-        if (!list || list->size() > places_max) return bad(entry, name, "must be a list of up to 100 places");
+        if (!list || list->size() > places_max) return bad(entry, name, "must be a list of up to 64 places");
         std::vector<std::string> places;
         for (const auto& place : *list) places.push_back(PARLEY_TRY(text_of(place, name)));
         auto policy = net::EgressPolicy::parse(places);
         if (!policy) return bad(entry, name, describe_for_operator(policy.error()));
-        config.sign_in_egress.policy = *std::move(policy);
+        egress->policy = *std::move(policy);
       } else {
         return bad(entry, name, "is not known");
       }

@@ -44,7 +44,8 @@ struct Config {
     net::EgressPolicy policy;       ///< `allow`: what may be reached besides public addresses
     std::filesystem::path ca_file;  ///< certificates to trust in place of the system's
   };
-  Egress sign_in_egress;  ///< `[egress.sign_in]`: providers that people sign in at
+  Egress egress_sign_in;  ///< providers that people sign in at
+  Egress egress_issuers;  ///< keys of those who vouch for visitors
 
   /// How mail is sent, if `[mail]` names a server; printed on the console otherwise.
   std::optional<notify::SmtpOptions> mail;

@@ -12,6 +12,8 @@ std::size_t search_threads() { return std::max<std::size_t>(2, std::thread::hard
 constexpr std::size_t opener_threads = 4;
 // Two Argon2 at once: each takes 64 MiB.
 constexpr std::size_t password_threads = 2;
+// They wait for others' answers; one that keeps us waiting must not keep those behind it.
+constexpr std::size_t fetch_threads = 4;
 // Commands' coroutines and housekeeping; they mostly wait.
 constexpr std::size_t background_threads = 2;
 
@@ -43,14 +45,15 @@ Installation::~Installation() {
         {{"reason", kept.error().reason()}, log::Field::operator_text("detail", kept.error().operator_detail())});
 }
 
-Result<std::unique_ptr<Installation>> Installation::open(DataFolder folder) {
-  std::unique_ptr<Installation> installation(new Installation(std::move(folder)));
+Result<std::unique_ptr<Installation>> Installation::open(DataFolder folder, const Clock& clock) {
+  std::unique_ptr<Installation> installation(new Installation(std::move(folder), clock));
   PARLEY_TRY(installation->wire());
   return installation;
 }
 
-Result<std::unique_ptr<Installation>> Installation::open(std::filesystem::path folder, Absent absent) {
-  return open(PARLEY_TRY(DataFolder::open(std::move(folder), absent)));
+Result<std::unique_ptr<Installation>> Installation::open(std::filesystem::path folder, Absent absent,
+                                                         const Clock& clock) {
+  return open(PARLEY_TRY(DataFolder::open(std::move(folder), absent)), clock);
 }
 
 Result<void> Installation::wire() {
@@ -62,6 +65,12 @@ Result<void> Installation::wire() {
   searches_ = std::make_unique<net::Workers>(search_threads());
   openers_ = std::make_unique<net::Workers>(opener_threads);
   passwords_ = std::make_unique<net::Workers>(password_threads, net::Priority::background);
+
+  fetches_ = std::make_unique<net::Workers>(fetch_threads);
+  issuer_web_ = std::make_unique<net::Fetcher>(
+      *fetches_,
+      net::FetcherOptions{.policy = config().egress_issuers.policy, .limits = {}, .ca_file = config().egress_issuers.ca_file});
+  issuer_keys_ = std::make_unique<identity::TokenKeys>(*issuer_web_, clock);
 
   const trail::NodeId node(folder_.node());
   trail = std::make_unique<trail::Trail>(node, clock);
@@ -111,8 +120,8 @@ Result<void> Installation::wire() {
       std::make_unique<identity::PasskeyStore>(store->control(), *tickets_, passkey_site(config()), clock, random);
   fetches_ = std::make_unique<net::Workers>(fetch_threads, net::Priority::background);
   provider_web_ = std::make_unique<net::Fetcher>(
-      *fetches_, net::FetcherOptions{.policy = config().sign_in_egress.policy,
-                                     .ca_file = config().sign_in_egress.ca_file.string()});
+      *fetches_, net::FetcherOptions{.policy = config().egress_sign_in.policy,
+                                     .ca_file = config().egress_sign_in.ca_file.string()});
   provider_keys_ = std::make_unique<identity::TokenKeys>(*provider_web_, clock);
   providers = std::make_unique<identity::ProviderSignIns>(
       store->control(), *provider_web_, *provider_keys_, *tickets_,
@@ -122,7 +131,9 @@ Result<void> Installation::wire() {
   invitations = std::make_unique<identity::Invitations>(store->control(), *hasher, *members, clock, random);
   set_up = std::make_unique<identity::SetUp>(*accounts, *tenants);
   visitor_tokens = std::make_unique<identity::VisitorTokens>(folder_.keyring().derive("visitor tokens"), clock, random);
-  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *sessions, *members);
+  issuers = std::make_unique<identity::IdentityIssuers>(store->control(), folder_.keyring().derive("identity issuers"),
+                                                        *issuer_keys_, clock, random);
+  authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *issuers, *sessions, *members);
   library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 

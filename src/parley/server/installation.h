@@ -14,6 +14,7 @@
 #include "parley/identity/account_links.h"
 #include "parley/identity/account_store.h"
 #include "parley/identity/authenticator.h"
+#include "parley/identity/identity_token_issuers.h"
 #include "parley/identity/invitations.h"
 #include "parley/identity/key_store.h"
 #include "parley/identity/members.h"
@@ -44,9 +45,10 @@ namespace parley::server {
 class Installation {
  public:
   /// Opens the folder's store, migrating the control database, and finishes what a crash left half done. Errors as for
-  /// `DataFolder`.
-  static Result<std::unique_ptr<Installation>> open(DataFolder folder);
-  static Result<std::unique_ptr<Installation>> open(std::filesystem::path folder, Absent absent);
+  /// `DataFolder`. `clock` must outlive it.
+  static Result<std::unique_ptr<Installation>> open(DataFolder folder, const Clock& clock = net::system_clock());
+  static Result<std::unique_ptr<Installation>> open(std::filesystem::path folder, Absent absent,
+                                                    const Clock& clock = net::system_clock());
   ~Installation();
 
   const DataFolder& folder() const { return folder_; }
@@ -70,7 +72,7 @@ class Installation {
   DataFolder folder_;
 
  public:
-  net::SystemClock clock;
+  const Clock& clock;
   crypto::Random& random = crypto::system_random();
 
  private:
@@ -89,6 +91,8 @@ class Installation {
   std::unique_ptr<net::Fetcher> provider_web_;
   std::unique_ptr<identity::TokenKeys> provider_keys_;
   std::unique_ptr<identity::SignInTickets> tickets_;
+  std::unique_ptr<net::Fetcher> issuer_web_;  ///< where identity issuers publish their keys
+  std::unique_ptr<identity::TokenKeys> issuer_keys_;
 
  public:
   std::unique_ptr<trail::Trail> trail;
@@ -110,12 +114,13 @@ class Installation {
   std::unique_ptr<identity::Invitations> invitations;
   std::unique_ptr<identity::SetUp> set_up;
   std::unique_ptr<identity::VisitorTokens> visitor_tokens;
+  std::unique_ptr<identity::IdentityIssuers> issuers;
   std::unique_ptr<identity::Authenticator> authenticator;
   std::unique_ptr<knowledge::Library> library;
   std::unique_ptr<chat::Turns> turns;
 
  private:
-  explicit Installation(DataFolder folder) : folder_(std::move(folder)) {}
+  Installation(DataFolder folder, const Clock& time) : folder_(std::move(folder)), clock(time) {}
 
   template <class T>
   static asio::awaitable<void> deliver(Async<T> work, std::shared_ptr<std::promise<Result<T>>> to) {
