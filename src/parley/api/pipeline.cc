@@ -281,6 +281,12 @@ asio::awaitable<Error> refuse(Services& services, const Context& context, const 
   co_return std::move(denied.error);
 }
 
+asio::awaitable<std::optional<admission::Refused>> admit_on_project(Services& services, const ActionInfo& action,
+                                                                    Principal who, ProjectRef project) {
+  co_return co_await services.admission.admit_target(admission::work_of(action.cost), std::move(who),
+                                                     {project.tenant, project.project, {}});
+}
+
 }  // namespace detail
 
 namespace {

@@ -102,6 +102,10 @@ namespace detail {
 asio::awaitable<Error> refuse(Services& services, const Context& context, const ActionInfo& action, Principal who,
                               identity::Denied denied);
 
+/// Counts a request against the project it turned out to be about, where the credential named none.
+asio::awaitable<std::optional<admission::Refused>> admit_on_project(Services& services, const ActionInfo& action,
+                                                                    Principal who, ProjectRef project);
+
 template <class A>
 Async<Reply> perform(Services& services, Context context, Admitted caller, std::optional<ProjectRef> project,
                      boost::json::object input, Settled* settled) {
@@ -120,6 +124,14 @@ Async<Reply> perform(Services& services, Context context, Admitted caller, std::
   settled->rule = permit->rule();
   auto validated = Validator::validate<typename A::Input>(input);
   if (!validated) co_return std::unexpected(std::move(validated).error());
+  // A question counts in its chat as well, at once with the project or not at all: its handler knows which chat.
+  if constexpr (Permission::info.on == ActionInfo::On::project && Permission::info.cost != Cost::chat) {
+    const auto refused = co_await admit_on_project(services, Permission::info, permit->who(), permit->project());
+    if (refused) {
+      settled->rule = refused->limit;
+      co_return std::unexpected(refused->error());
+    }
+  }
   co_return co_await A::handle(services, context, *std::move(permit), *std::move(validated));
 }
 
