@@ -119,7 +119,7 @@ TEST_F(ConfigTest, counters_are_shared_only_if_a_server_is_named) {
 
 TEST_F(ConfigTest, places_to_ask_are_listed_for_each_purpose) {
   const auto judge = [](const Config& config, const char* host, const char* address, std::uint16_t port) {
-    return config.sign_in_egress.policy.judge(host, boost::asio::ip::make_address(address), port);
+    return config.egress_sign_in.policy.judge(host, boost::asio::ip::make_address(address), port);
   };
   const auto none = load("");
   EXPECT_EQ(judge(*none, "id.internal", "10.1.2.3", 8443), net::Permission::refused);
@@ -130,7 +130,7 @@ TEST_F(ConfigTest, places_to_ask_are_listed_for_each_purpose) {
   EXPECT_EQ(judge(*config, "id.internal", "10.1.2.3", 8443), net::Permission::allow_listed);
   EXPECT_EQ(judge(*config, "id.internal", "10.1.2.3", 22), net::Permission::refused);
   EXPECT_EQ(judge(*config, "x", "10.9.8.7", 9), net::Permission::allow_listed);
-  EXPECT_EQ(config->sign_in_egress.ca_file, "/etc/parley/ca.pem");
+  EXPECT_EQ(config->egress_sign_in.ca_file, "/etc/parley/ca.pem");
   for (const auto* bad : {"[egress]\nallow = [\"10.9.0.0/16\"]", "[egress.signin]\nallow = []",
                           "[egress.sign_in]\nallow = \"10.9.0.0/16\"", "[egress.sign_in]\nallow = [\"id.internal\"]",
                           "[egress.sign_in]\nallow = [\"0.0.0.0/0\"]", "[egress.sign_in]\nallow = [7]",
