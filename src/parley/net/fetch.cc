@@ -203,15 +203,15 @@ Result<FetchAnswer> Fetcher::fetch_blocking(FetchRequest request) const {
   }
 }
 
-Result<std::vector<address>> Fetcher::require_addresses(const HttpUrl& url) const {
+Result<std::vector<address>> require_addresses(const EgressPolicy& policy, Resolver& resolver, const HttpUrl& url) {
   std::vector<address> addresses;
   if (url.address) addresses = {*url.address};
-  else addresses = PARLEY_TRY(resolver_.resolve(url.host));
+  else addresses = PARLEY_TRY(resolver.resolve(url.host));
   if (addresses.empty()) return fail(Code::unavailable, "the host's name leads nowhere", url.host);
   if (addresses.size() > addresses_max) addresses.resize(addresses_max);
   for (auto& each : addresses) {
     each = unmapped(each);
-    const auto permission = options_.policy.judge(url.host, each, url.port);
+    const auto permission = policy.judge(url.host, each, url.port);
     // One bad address spoils the answer: a name with a public and a private one is no mistake.
     if (permission == Permission::refused)
       return fail(
@@ -225,7 +225,7 @@ Result<std::vector<address>> Fetcher::require_addresses(const HttpUrl& url) cons
 
 Result<FetchAnswer> Fetcher::fetch_once(const FetchRequest& request, Deadline deadline) const {
   const auto& limits = options_.limits;
-  const auto addresses = PARLEY_TRY(require_addresses(request.url));
+  const auto addresses = PARLEY_TRY(require_addresses(options_.policy, resolver_, request.url));
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
   if (left.count() <= 0) return fail(Code::timeout, "the host did not answer in time", request.url.host);
 

@@ -67,6 +67,12 @@ class Resolver {
 /// The machine's own resolver. It has no deadline of ours: its time counts, but is noticed only when it answers.
 Resolver& system_resolver();
 
+/// The host's addresses, each of which may be connected to: asked for once, so that what was checked is what is
+/// connected to. `permission_denied` if any of them may not be, or for plain http to a place that the operator has not
+/// listed; `unavailable` if there is none. Blocks if the host is a name.
+Result<std::vector<asio::ip::address>> require_addresses(const EgressPolicy& policy, Resolver& resolver,
+                                                         const HttpUrl& url);
+
 struct FetcherOptions {
   EgressPolicy policy = {};
   FetchLimits limits = {};
@@ -94,7 +100,6 @@ class Fetcher final : public Web {
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;
-  Result<std::vector<asio::ip::address>> require_addresses(const HttpUrl& url) const;
   Result<FetchAnswer> fetch_once(const FetchRequest& request, Deadline deadline) const;
 
   Workers& workers_;
