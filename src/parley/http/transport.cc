@@ -65,12 +65,13 @@ IoResult result_of_errno(Io want) {
 
 void FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
-Transport::Transport(int descriptor, SslHandle ssl) : descriptor_(descriptor), ssl_(std::move(ssl)) {
+Transport::Transport(int descriptor, SslHandle ssl, Side side) : descriptor_(descriptor), ssl_(std::move(ssl)) {
   if (!ssl_) return;
   auto* bio = BIO_new(bio_method());
   BIO_set_data(bio, std::bit_cast<void*>(static_cast<std::intptr_t>(descriptor)));
   SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_accept_state(ssl_.get());
+  if (side == Side::server) SSL_set_accept_state(ssl_.get());
+  else SSL_set_connect_state(ssl_.get());
 }
 
 IoResult Transport::result_of(int returned) {

@@ -28,7 +28,8 @@ struct IoResult {
 /// asio::ssl::stream keeps some 70 KB of buffers for every connection, idle ones too.
 class Transport {
  public:
-  Transport(int descriptor, SslHandle ssl);
+  enum class Side : std::uint8_t { server, client };
+  Transport(int descriptor, SslHandle ssl, Side side = Side::server);
 
   bool is_tls() const { return ssl_ != nullptr; }
   IoResult handshake();
