@@ -9,6 +9,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -28,6 +30,10 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t read_buffer_bytes = 16 * 1024;  // one TLS record
 // A tried address may use up half of what is left, so that one that swallows packets leaves time for the next.
 constexpr int share_of_time = 2;
+// What nobody wants to read any more is the end of a stream or a page about an error. More costs less as a new
+// connection.
+constexpr std::chrono::milliseconds leave_within{1'000};
+constexpr std::size_t leave_bytes_max = 64 * 1024;
 
 /// A connection to one origin.
 struct Link {
@@ -145,6 +151,8 @@ class Deadline {
     state->timer.async_wait([state](const boost::system::error_code& error) {
       if (error) return;
       if (Clock::now() < state->at) return arm(state);
+      // Or a later moment, of the next address to try, would never be armed.
+      state->armed_for = Clock::time_point::max();
       state->passed = true;
       boost::system::error_code ignored;
       if (state->socket) state->socket->cancel(ignored);
@@ -196,7 +204,7 @@ Result<std::string> form_head(const ClientRequest& request) {
 
 class Client::Answer final : public ClientAnswer {
  public:
-  Answer(const Client& client, asio::any_io_executor executor, ClientRequest request, ClientTimeouts timeouts)
+  Answer(Client& client, asio::any_io_executor executor, ClientRequest request, ClientTimeouts timeouts)
       : client_(client),
         executor_(std::move(executor)),
         kept_(Kept::of(executor_)),
@@ -215,6 +223,9 @@ class Client::Answer final : public ClientAnswer {
 
   const ResponseHead& head() const override { return parser_.head(); }
   void progress() override { set_deadline(timeouts_.between); }
+  asio::any_io_executor executor() const override { return executor_; }
+  void end_soon() override { set_deadline(leave_within); }
+  bool is_complete() const override { return parser_.is_complete(); }
 
   Async<> start(Sent* sent) {
     const auto head = PARLEY_CO_TRY(form_head(request_));
@@ -267,6 +278,10 @@ class Client::Answer final : public ClientAnswer {
   Async<> connect() {
     const auto connect_by = std::min(Clock::now() + timeouts_.connect, ends_by_);
     auto look_up = [this] { return net::require_addresses(client_.options_.policy, client_.resolver_, request_.url); };
+    if (request_.url.scheme == net::UrlScheme::https) {
+      auto make = [this] { return client_.tls_context(); };
+      tls_ = PARLEY_CO_TRY(co_await client_.workers_.run(make));
+    }
     std::vector<asio::ip::address> addresses;
     if (request_.url.address) addresses = PARLEY_CO_TRY(look_up());
     else addresses = PARLEY_CO_TRY(co_await client_.workers_.run(look_up));
@@ -316,7 +331,7 @@ class Client::Answer final : public ClientAnswer {
 
   Result<SslHandle> make_ssl() const {
     ERR_clear_error();
-    SslHandle ssl(SSL_new(client_.tls_.get()));
+    SslHandle ssl(SSL_new(tls_));
     if (!ssl) return fail(Code::internal, "memory ran out");
     auto* parameters = SSL_get0_param(ssl.get());
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -400,7 +415,8 @@ class Client::Answer final : public ClientAnswer {
     return error;
   }
 
-  const Client& client_;
+  Client& client_;
+  ssl_ctx_st* tls_ = nullptr;
   const asio::any_io_executor executor_;
   Kept& kept_;
   const bool keeps_;
@@ -417,6 +433,22 @@ class Client::Answer final : public ClientAnswer {
   bool surplus_ = false;
 };
 
+void ClientAnswer::leave(std::unique_ptr<ClientAnswer> answer) {
+  if (answer->is_complete()) return;
+  const auto executor = answer->executor();
+  asio::co_spawn(executor, read_to_end(std::move(answer)), asio::detached);
+}
+
+asio::awaitable<void> ClientAnswer::read_to_end(std::unique_ptr<ClientAnswer> answer) {
+  answer->end_soon();
+  std::size_t bytes = 0;
+  while (!answer->is_complete() && bytes < leave_bytes_max) {
+    const auto piece = co_await answer->read();
+    if (!piece) break;
+    bytes += piece->size();
+  }
+}
+
 void Client::FreeContext::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
 namespace {
@@ -432,9 +464,16 @@ Client::~Client() = default;
 
 Result<std::unique_ptr<Client>> Client::make(net::Workers& workers, ClientOptions options, net::Resolver& resolver) {
   std::unique_ptr<Client> client(new Client(workers, std::move(options), resolver));
+  if (!client->options_.ca_file.empty()) PARLEY_TRY(client->tls_context());
+  return client;
+}
+
+Result<ssl_ctx_st*> Client::tls_context() {
+  const std::lock_guard lock(tls_mutex_);
+  if (tls_) return tls_.get();
   ERR_clear_error();
-  client->tls_.reset(SSL_CTX_new(TLS_client_method()));
-  auto* tls = client->tls_.get();
+  std::unique_ptr<ssl_ctx_st, FreeContext> made(SSL_CTX_new(TLS_client_method()));
+  auto* tls = made.get();
   static constexpr unsigned char http_1_1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   if (!tls || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_cipher_list(tls, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
@@ -443,11 +482,11 @@ Result<std::unique_ptr<Client>> Client::make(net::Workers& workers, ClientOption
   SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_options(tls, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  const auto& ca_file = client->options_.ca_file;
-  const int loaded =
-      ca_file.empty() ? SSL_CTX_set_default_verify_paths(tls) : SSL_CTX_load_verify_file(tls, ca_file.c_str());
+  const int loaded = options_.ca_file.empty() ? SSL_CTX_set_default_verify_paths(tls)
+                                              : SSL_CTX_load_verify_file(tls, options_.ca_file.c_str());
   if (loaded != 1) return fail(Code::unavailable, "the certificates to trust cannot be read", openssl_error());
-  return client;
+  tls_ = std::move(made);
+  return tls;
 }
 
 Async<std::unique_ptr<ClientAnswer>> Client::send(ClientRequest request, ClientTimeouts timeouts, Sent* sent) {

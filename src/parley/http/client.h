@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
 
 #include "parley/base/result.h"
 #include "parley/base/secret.h"
@@ -59,6 +62,16 @@ class ClientAnswer {
   /// What was read so far was worth something: `ClientTimeouts::between` begins anew. The caller says so, and not each
   /// byte, since a server that sends a byte a minute is as stuck as one that sends none.
   virtual void progress() = 0;
+
+  /// Whoever has read enough leaves the answer here. If its end comes soon, the connection is kept for the next
+  /// request; the caller does not wait for that.
+  static void leave(std::unique_ptr<ClientAnswer> answer);
+
+ private:
+  virtual asio::any_io_executor executor() const = 0;
+  virtual void end_soon() = 0;
+  virtual bool is_complete() const = 0;
+  static asio::awaitable<void> read_to_end(std::unique_ptr<ClientAnswer> answer);
 };
 
 /// What went wrong with a call, as far as somebody who might try again must know.
@@ -83,7 +96,7 @@ enum class Sent : std::uint8_t {
 /// event loops only.
 class Client {
  public:
-  /// `unavailable` if the certificates cannot be read. Workers ask for names; they and the resolver must outlive this
+  /// `unavailable` if `ca_file` cannot be read. Workers ask for names; they and the resolver must outlive this
   /// object, and it what it made.
   static Result<std::unique_ptr<Client>> make(net::Workers& workers, ClientOptions options = {},
                                               net::Resolver& resolver = net::system_resolver());
@@ -100,11 +113,15 @@ class Client {
   };
 
   Client(net::Workers& workers, ClientOptions options, net::Resolver& resolver);
+  /// What connections over TLS are made from; lives as long as this object. Blocks the first time.
+  Result<ssl_ctx_st*> tls_context();
 
   net::Workers& workers_;
   const ClientOptions options_;
   net::Resolver& resolver_;
   const std::uint64_t number_;  ///< tells this client's kept connections from another's
+  // Made for the first https address: reading the system's certificates takes longer than many a command runs.
+  std::mutex tls_mutex_;
   std::unique_ptr<ssl_ctx_st, FreeContext> tls_;
 };
 

@@ -1,5 +1,10 @@
 #include "parley/http/client.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -11,7 +16,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
+#include "parley/net/descriptor.h"
 #include "testing/fake_server.h"
 #include "testing/process.h"
 #include "testing/wait.h"
@@ -109,6 +117,25 @@ TEST_F(Asking, a_connection_is_kept_for_the_next_request_on_the_same_loop) {
   EXPECT_EQ(closing.connections(), 2);
 }
 
+Async<int> leave_twice(Client& client, ClientRequest request) {
+  int status = 0;
+  for (int i = 0; i < 2; ++i) {
+    auto answer = PARLEY_CO_TRY(co_await client.send(request, {}));
+    status = answer->head().status;
+    ClientAnswer::leave(std::move(answer));
+    // The end of the first is read meanwhile.
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  }
+  co_return status;
+}
+
+TEST_F(Asking, a_connection_is_kept_though_nobody_reads_the_answer) {
+  FakeServer server([&](auto& talk) { talk.send(FakeServer::reply(429, "", "slow down")); });
+  const auto client = client_for(server);
+  EXPECT_EQ(wait(leave_twice(*client, post(server))).value(), 429);
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(Asking, a_kept_connection_that_is_closed_under_the_request_is_replaced_once) {
   FakeServer server([&](auto& talk) {
     // The second request meets a server that has just decided to close.
@@ -176,6 +203,54 @@ TEST_F(Asking, every_wait_has_an_end) {
   });
   EXPECT_EQ(code_of(wait(ask(*client_for(endless), post(endless), {.between = 50ms}, nullptr))), Code::timeout)
       << "bytes alone are no progress";
+}
+
+/// Takes no connection: its queue is full from the start.
+class FullQueue {
+ public:
+  FullQueue(const char* address, std::uint16_t port) {
+    at_.sin_family = AF_INET;
+    at_.sin_port = htons(port);
+    ::inet_pton(AF_INET, address, &at_.sin_addr);
+    listener_ = net::Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&at_), sizeof at_), 0);
+    EXPECT_EQ(::listen(listener_.get(), 0), 0);
+    for (auto& filler : fillers_) {
+      filler = net::Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      static_cast<void>(::connect(filler.get(), reinterpret_cast<const sockaddr*>(&at_), sizeof at_));
+    }
+  }
+
+ private:
+  sockaddr_in at_{};
+  net::Descriptor listener_;
+  std::array<net::Descriptor, 4> fillers_;
+};
+
+TEST_F(Asking, an_address_that_swallows_packets_leaves_time_for_the_next) {
+  class Two final : public net::Resolver {
+    Result<std::vector<asio::ip::address>> resolve(const std::string&) override {
+      return std::vector{asio::ip::make_address("127.0.0.2"), asio::ip::make_address("127.0.0.1")};
+    }
+  } resolver;
+  for (const bool silent : {false, true}) {
+    FakeServer server([&](auto& talk) {
+      if (silent) talk.wait_until_gone();
+      else talk.send(FakeServer::ok("fine"));
+    });
+    const FullQueue swallowing("127.0.0.2", server.port());
+    const auto client =
+        Client::make(workers, {.policy = allowing({server.place(), fmt::format("127.0.0.2:{}", server.port())})},
+                     resolver)
+            .value();
+    auto request = post(server);
+    request.url = net::parse_http_url(fmt::format("http://two.example:{}/", server.port())).value();
+    const auto answer = wait(ask(*client, std::move(request), {.connect = 200ms, .first_byte = 300ms}, nullptr));
+    EXPECT_EQ(server.calls(), 1);
+    // The time-outs after the one that passed hold as well.
+    if (silent) EXPECT_EQ(code_of(answer), Code::timeout);
+    else EXPECT_TRUE(answer) << describe_for_operator(answer.error());
+  }
 }
 
 TEST_F(Asking, what_is_no_answer_is_an_error) {
