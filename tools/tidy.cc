@@ -36,7 +36,7 @@ struct Floor {
 const std::vector<Floor>& floors() {
   static const std::vector<Floor> table{
       {"foundation", {"base", "text", "crypto"}, Siblings::declared},
-      {"mechanism", {"log", "net", "http", "db", "kv"}, Siblings::declared},
+      {"mechanism", {"log", "net", "http", "db", "kv", "secrets"}, Siblings::declared},
       {"evidence", {"evidence"}, Siblings::never},
       {"capability",
        {"identity", "admission", "guard", "tools", "knowledge", "llm", "trail", "notify"},
