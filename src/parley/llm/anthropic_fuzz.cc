@@ -1,0 +1,11 @@
+// Whatever a provider sends, and however it is torn: the same events, the same failure, the same count; no more text
+// than bytes; and never more calls than are allowed.
+#include "parley/llm/anthropic.h"
+#include "parley/llm/stream_properties.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const parley::llm::AnthropicProtocol protocol("m");
+  parley::llm::require_stream_properties(
+      protocol, size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(data), size));
+  return 0;
+}
