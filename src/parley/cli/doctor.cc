@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "parley/llm/models.h"
 #include "parley/trail/verify.h"
 
 namespace parley::cli {
@@ -80,12 +81,29 @@ void examine_tenants(server::Installation& at, std::vector<Finding>& findings) {
   findings.push_back({"trails are whole", bad_trails == 0, bad_trails == 0 ? "" : first});
 }
 
+/// Each configured model can be reached and takes our key. Costs nothing.
+void examine_models(server::Installation& at, std::vector<Finding>& findings) {
+  for (const auto& model : at.config().models) {
+    const auto probed = at.wait(at.models->models().probe(model.name));
+    if (!probed) {
+      findings.push_back(
+          {"models answer", false, fmt::format("{}: {}", model.name, describe_for_operator(probed.error()))});
+      continue;
+    }
+    std::string detail = model.name;
+    if (probed->failure) detail += fmt::format(": {}", llm::name(*probed->failure).view());
+    if (probed->status != 0) detail += fmt::format(", status {}", probed->status);
+    findings.push_back({"models answer", !probed->failure, std::move(detail)});
+  }
+}
+
 }  // namespace
 
 std::vector<Finding> examine(server::Installation& at) {
   std::vector<Finding> findings{folder_is_private(at.folder().path()), disk_has_room(at.folder().path()),
                                 descriptors_suffice(), migrations_are_applied(at)};
   examine_tenants(at, findings);
+  examine_models(at, findings);
   return findings;
 }
 

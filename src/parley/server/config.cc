@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "parley/secrets/local.h"
+
 namespace parley::server {
 namespace {
-
-// A master key, a password, a connection string: none is longer, and a wrong path (a log, a device) must not be read
-// in.
-constexpr std::size_t secret_file_bytes_max = 64 * 1024;
 
 std::unexpected<Error> bad(const toml::node& node, std::string_view key, std::string_view what) {
   return fail(Code::invalid_argument, "parley.toml cannot be used",
@@ -196,6 +191,111 @@ Result<void> read_mail(const toml::table& table, Config& config) {
   return {};
 }
 
+Result<secrets::Reference> reference_of(const toml::node& node, std::string_view key) {
+  auto reference = secrets::parse_reference(PARLEY_TRY(text_of(node, key)));
+  // What stands there is not repeated: it may be the secret itself.
+  if (!reference) return bad(node, key, fmt::format("is refused: {}", reference.error().reason().view()));
+  return *std::move(reference);
+}
+
+Result<net::HttpUrl> url_of(const toml::node& node, std::string_view key) {
+  auto url = net::parse_http_url(PARLEY_TRY(text_of(node, key)));
+  if (!url) return bad(node, key, url.error().reason().view());
+  return *std::move(url);
+}
+
+Result<std::chrono::milliseconds> timeout_of(const toml::node& node, std::string_view key) {
+  // Well below what a reservation of money stands for.
+  constexpr std::chrono::minutes timeout_max{10};
+  const auto time = parse_duration(PARLEY_TRY(text_of(node, key)));
+  if (!time || *time > timeout_max) return bad(node, key, "must be a time such as \"30s\", up to 10m");
+  return std::chrono::ceil<std::chrono::milliseconds>(*time);
+}
+
+Result<llm::Micros> price_of(const toml::node& node, std::string_view key) {
+  const auto text = PARLEY_TRY(text_of(node, key));
+  if (text == "0") return 0;
+  const auto price = admission::parse_money(text);
+  if (!price || *price > llm::price_max) return bad(node, key, "must be an amount such as \"2.50\", up to \"10000\"");
+  return *price;
+}
+
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+}
+
+Result<llm::ModelOptions> read_model(const toml::table& table, std::string_view name) {
+  // Beyond any model there is.
+  constexpr std::int64_t context_tokens_max = 20'000'000;
+  llm::ModelOptions model{.name = std::string(name)};
+  bool has_kind = false;
+  for (const auto& [key, node] : table) {
+    const auto full = fmt::format("models.{}.{}", name, key.str());
+    if (key == "kind") {
+      const auto kind = PARLEY_TRY(text_of(node, full));
+      if (kind == "openai") model.kind = llm::Kind::openai;
+      else if (kind == "azure") model.kind = llm::Kind::azure;
+      else if (kind == "anthropic") model.kind = llm::Kind::anthropic;
+      else if (kind == "builtin") model.kind = llm::Kind::builtin;
+      else return bad(node, full, "must be \"openai\", \"azure\", \"anthropic\" or \"builtin\"");
+      has_kind = true;
+    } else if (key == "base_url") {
+      model.base_url = PARLEY_TRY(url_of(node, full));
+    } else if (key == "model") {
+      model.model = PARLEY_TRY(text_of(node, full));
+    } else if (key == "key") {
+      model.key = PARLEY_TRY(reference_of(node, full));
+    } else if (key == "api_version") {
+      model.api_version = PARLEY_TRY(text_of(node, full));
+    } else if (key == "output_limit") {
+      const auto field = PARLEY_TRY(text_of(node, full));
+      if (field != "max_tokens" && field != "max_completion_tokens")
+        return bad(node, full, "must be \"max_tokens\" or \"max_completion_tokens\"");
+      model.max_completion_tokens = field == "max_completion_tokens";
+    } else if (key == "price_input") {
+      model.price_input = PARLEY_TRY(price_of(node, full));
+    } else if (key == "price_cached_input") {
+      model.price_cached_input = PARLEY_TRY(price_of(node, full));
+    } else if (key == "price_output") {
+      model.price_output = PARLEY_TRY(price_of(node, full));
+    } else if (key == "context_tokens") {
+      model.context_tokens = PARLEY_TRY(number_of(node, full, context_tokens_max));
+    } else if (key == "output_tokens") {
+      model.output_tokens = PARLEY_TRY(number_of(node, full, context_tokens_max));
+    } else if (key == "timeout_connect") {
+      model.timeouts.connect = PARLEY_TRY(timeout_of(node, full));
+    } else if (key == "timeout_first_byte") {
+      model.timeouts.first_byte = PARLEY_TRY(timeout_of(node, full));
+    } else if (key == "timeout_between") {
+      model.timeouts.between = PARLEY_TRY(timeout_of(node, full));
+    } else if (key == "timeout_total") {
+      model.timeouts.total = PARLEY_TRY(timeout_of(node, full));
+    } else if (key == "fallback") {
+      // Each may be waited for in turn.
+      constexpr std::size_t fallback_max = 8;
+      const auto* list = node.as_array();
+      if (!list || list->size() > fallback_max) return bad(node, full, "must be a list of up to 8 models");
+      for (const auto& entry : *list) model.fallback.push_back(PARLEY_TRY(text_of(entry, full)));
+    } else {
+      return bad(node, full, "is not known");
+    }
+  }
+  if (!has_kind) return bad(table, fmt::format("models.{}.kind", name), "is missing");
+  return model;
+}
+
+Result<void> read_models(const toml::table& table, Config& config) {
+  for (const auto& [key, node] : table) {
+    const auto* model = node.as_table();
+    if (!model || !is_plain_name(key.str()))
+      return bad(node, fmt::format("models.{}", key.str()), "must be a section [models.NAME], in a-z, 0-9, ., - and _");
+    config.models.push_back(PARLEY_TRY(read_model(*model, key.str())));
+  }
+  return {};
+}
+
 Result<void> read_egress(const toml::table& table, Config& config) {
   // Each is compared with each address that is connected to.
   constexpr std::size_t places_max = 64;
@@ -204,6 +304,8 @@ Result<void> read_egress(const toml::table& table, Config& config) {
     const auto* entries = node.as_table();
     auto* egress = purpose == "sign_in"   ? &config.egress_sign_in
                    : purpose == "issuers" ? &config.egress_issuers
+                   : purpose == "models"  ? &config.egress_models
+                   : purpose == "secrets" ? &config.egress_secrets
                                           : nullptr;
     if (!entries || !egress) return bad(node, section, "is not known");
     for (const auto& [key, entry] : *entries) {
@@ -221,6 +323,73 @@ Result<void> read_egress(const toml::table& table, Config& config) {
       } else {
         return bad(entry, name, "is not known");
       }
+    }
+  }
+  return {};
+}
+
+/// What opens a keeper of secrets.
+Result<secrets::Reference> opener_of(const toml::node& node, std::string_view key) {
+  auto reference = PARLEY_TRY(reference_of(node, key));
+  if (reference.keeper != secrets::Keeper::environment && reference.keeper != secrets::Keeper::file)
+    return bad(node, key, "must be \"env:NAME\" or \"file:/path\"");
+  return reference;
+}
+
+Result<void> read_secrets(const toml::table& table, Config& config) {
+  for (const auto& [keeper, node] : table) {
+    const auto section = fmt::format("secrets.{}", keeper.str());
+    const auto* entries = node.as_table();
+    if (!entries) return bad(node, section, "is not known");
+    std::optional<net::HttpUrl> url, login;
+    std::optional<secrets::Reference> token, key_id, key, session;
+    std::string name_space, region, tenant, client;
+    // Names and regions become parts of addresses and headers.
+    const auto plain = [&](const toml::node& value, const std::string& full, std::string& to) -> Result<void> {
+      to = PARLEY_TRY(text_of(value, full));
+      const bool right = !to.empty() && to.size() <= 128 && std::ranges::all_of(to, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+               c == '.' || c == '/';
+      });
+      if (!right) return bad(value, full, "holds a character that none may hold");
+      return {};
+    };
+    const bool vault = keeper == "vault", aws = keeper == "aws", azure = keeper == "azure";
+    for (const auto& [entry, value] : *entries) {
+      const auto full = fmt::format("{}.{}", section, entry.str());
+      if (entry == "url" && (vault || aws || azure)) url = PARLEY_TRY(url_of(value, full));
+      else if (entry == "token" && vault) token = PARLEY_TRY(opener_of(value, full));
+      else if (entry == "namespace" && vault) PARLEY_TRY(plain(value, full, name_space));
+      else if (entry == "region" && aws) {
+        PARLEY_TRY(plain(value, full, region));
+        // A part of a host name.
+        if (region.contains('/') || region.contains('.'))
+          return bad(value, full, "must be a region such as \"eu-west-1\"");
+      } else if (entry == "access_key_id" && aws) key_id = PARLEY_TRY(opener_of(value, full));
+      else if (entry == "secret_access_key" && aws) key = PARLEY_TRY(opener_of(value, full));
+      else if (entry == "session_token" && aws) session = PARLEY_TRY(opener_of(value, full));
+      else if (entry == "tenant" && azure) PARLEY_TRY(plain(value, full, tenant));
+      else if (entry == "client_id" && azure) PARLEY_TRY(plain(value, full, client));
+      else if (entry == "client_secret" && azure) key = PARLEY_TRY(opener_of(value, full));
+      else if (entry == "login_url" && azure) login = PARLEY_TRY(url_of(value, full));
+      else return bad(value, full, "is not known");
+    }
+    if (vault) {
+      if (!url || !token) return bad(node, section, "needs url and token");
+      config.keepers.vault = {.url = *url, .token = *token, .name_space = name_space};
+    } else if (aws) {
+      if (region.empty() || !key_id || !key)
+        return bad(node, section, "needs region, access_key_id and secret_access_key");
+      config.keepers.aws = {
+          .region = region, .access_key_id = *key_id, .secret_access_key = *key, .session_token = session, .url = url};
+    } else if (azure) {
+      if (!url || tenant.empty() || client.empty() || !key)
+        return bad(node, section, "needs url, tenant, client_id and client_secret");
+      if (!login) login = PARLEY_TRY(net::parse_http_url("https://login.microsoftonline.com"));
+      config.keepers.azure = {
+          .url = *url, .tenant = tenant, .client_id = client, .client_secret = *key, .login = *login};
+    } else {
+      return bad(node, section, "is not known");
     }
   }
   return {};
@@ -284,6 +453,8 @@ Result<Config> load_config(const std::filesystem::path& file) {
     else if (key == "proxies") PARLEY_TRY(read_proxies(*section, config.proxies));
     else if (key == "redis") PARLEY_TRY(read_redis(*section, config));
     else if (key == "mail") PARLEY_TRY(read_mail(*section, config));
+    else if (key == "models") PARLEY_TRY(read_models(*section, config));
+    else if (key == "secrets") PARLEY_TRY(read_secrets(*section, config));
     else if (key == "egress") PARLEY_TRY(read_egress(*section, config));
     else if (key == "database") PARLEY_TRY(read_database(*section, config));
     else return bad(node, fmt::format("[{}]", key.str()), "is not known to this version");
@@ -310,22 +481,8 @@ Result<Listen> parse_listen(std::string_view text) {
 }
 
 Result<Secret> resolve_secret(std::string_view reference) {
-  if (reference.starts_with("env:")) {
-    const char* value = std::getenv(std::string(reference.substr(4)).c_str());
-    if (!value || !*value) return fail(Code::not_found, "the environment has no such variable");
-    return Secret(value);
-  }
-  if (reference.starts_with("file:")) {
-    std::ifstream file(std::filesystem::path(reference.substr(5)), std::ios::binary);
-    if (!file) return fail(Code::not_found, "the secret's file cannot be read");
-    std::string value(secret_file_bytes_max + 1, '\0');
-    file.read(value.data(), static_cast<std::streamsize>(value.size()));
-    value.resize(static_cast<std::size_t>(file.gcount()));
-    if (value.size() > secret_file_bytes_max) return fail(Code::too_large, "the secret's file is too large");
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-    if (value.empty()) return fail(Code::not_found, "the secret's file is empty");
-    return Secret(std::move(value));
-  }
+  if (reference.starts_with("env:")) return secrets::read_environment(std::string(reference.substr(4)));
+  if (reference.starts_with("file:")) return secrets::read_file(std::filesystem::path(reference.substr(5)));
   return fail(Code::invalid_argument, "a secret is given by reference: env:NAME or file:/path");
 }
 

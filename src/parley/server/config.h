@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "parley/admission/budgets.h"
 #include "parley/admission/forwarded.h"
@@ -14,8 +15,10 @@
 #include "parley/http/server.h"
 #include "parley/identity/sender.h"
 #include "parley/kv/redis_link.h"
+#include "parley/llm/models.h"
 #include "parley/net/egress.h"
 #include "parley/notify/smtp_mailer.h"
+#include "parley/secrets/ring.h"
 
 namespace parley::server {
 
@@ -46,9 +49,17 @@ struct Config {
   };
   Egress egress_sign_in;  ///< providers that people sign in at
   Egress egress_issuers;  ///< keys of those who vouch for visitors
+  Egress egress_models;   ///< language models
+  Egress egress_secrets;  ///< where secrets are kept
 
   /// How mail is sent, if `[mail]` names a server; printed on the console otherwise.
   std::optional<notify::SmtpOptions> mail;
+
+  /// `[models.NAME]`, in the order of their names. None: the built-in answers.
+  std::vector<llm::ModelOptions> models;
+
+  /// Where secrets are kept beside the environment and files: `[secrets.vault]` and its like.
+  secrets::Keepers keepers;
 
   /// PostgreSQL, if named by `[database] url`; SQLite files in the folder otherwise.
   std::optional<Secret> database_url;

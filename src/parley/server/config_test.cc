@@ -160,6 +160,77 @@ TEST_F(ConfigTest, mail_needs_a_server_a_sender_and_tls_for_a_password) {
     EXPECT_FALSE(load(bad)) << bad;
 }
 
+TEST_F(ConfigTest, models_are_read_with_all_their_keys) {
+  EXPECT_TRUE(load("")->models.empty());
+  const auto config = load(
+      "[models.default]\nkind = \"openai\"\nbase_url = \"https://models.example/v1\"\nmodel = \"large\"\n"
+      "key = \"vault:secret/parley/models#key\"\nprice_input = \"2.50\"\nprice_cached_input = \"0.25\"\n"
+      "price_output = \"10\"\ncontext_tokens = 128000\noutput_tokens = 2000\ntimeout_connect = \"2s\"\n"
+      "timeout_first_byte = \"20s\"\ntimeout_between = \"15s\"\ntimeout_total = \"2m\"\nfallback = [\"local\"]\n"
+      "[models.local]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9100/v1\"\nmodel = \"small\"\n"
+      "[egress.models]\nallow = [\"127.0.0.1:9100\"]\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  ASSERT_EQ(config->models.size(), 2U);
+  const auto& model = config->models.at(0);
+  EXPECT_EQ(model.name, "default");
+  EXPECT_EQ(model.base_url->to_string(), "https://models.example/v1");
+  EXPECT_EQ(model.key->to_string(), "vault:secret/parley/models#key");
+  EXPECT_EQ(model.price_input, 2'500'000);
+  EXPECT_EQ(model.price_cached_input, 250'000);
+  EXPECT_EQ(model.price_output, 10'000'000);
+  EXPECT_EQ(model.context_tokens, 128'000);
+  EXPECT_EQ(model.timeouts.first_byte, 20s);
+  EXPECT_EQ(model.timeouts.total, 2min);
+  EXPECT_EQ(model.fallback, (std::vector<std::string>{"local"}));
+  EXPECT_EQ(config->egress_models.policy.judge("127.0.0.1", boost::asio::ip::make_address("127.0.0.1"), 9100),
+            net::Permission::allow_listed);
+  EXPECT_EQ(config->egress_secrets.policy.judge("127.0.0.1", boost::asio::ip::make_address("127.0.0.1"), 9100),
+            net::Permission::refused)
+      << "a list is for one purpose";
+  const std::string good = "[models.default]\nkind = \"openai\"\nmodel = \"m\"\n";
+  ASSERT_TRUE(load(good));
+  for (const std::string& bad :
+       {good + "price_input = 2.5\n", good + "price_input = \"-1\"\n", good + "price_input = \"10001\"\n",
+        good + "timeout_total = \"1h\"\n", good + "timeout_total = 30\n", good + "base_url = \"models.example\"\n",
+        good + "base_url = \"https://user:pass@models.example\"\n", good + "context_tokens = 0\n",
+        good + "fallback = \"local\"\n", good + "temperature = 1\n", "[models.default]\nmodel = \"m\"\n"s,
+        "[models.default]\nkind = \"other\"\n"s, "[models]\ndefault = \"openai\"\n"s,
+        "[models.\"a b\"]\nkind = \"builtin\"\n"s, "[egress.models]\nallow = [\"10.0.0.0/7\"]\n"s,
+        "[egress.elsewhere]\nallow = []\n"s, "[egress.models]\nallow = \"10.0.0.1:80\"\n"s})
+    EXPECT_FALSE(load(bad)) << bad;
+}
+
+TEST_F(ConfigTest, a_key_written_into_the_file_is_refused_and_not_repeated) {
+  const auto config = load("[models.default]\nkind = \"openai\"\nmodel = \"m\"\nkey = \"a-literal-canary\"\n");
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().operator_detail().find("models.default.key"), std::string::npos);
+  EXPECT_EQ(describe_for_operator(config.error()).find("canary"), std::string::npos);
+}
+
+TEST_F(ConfigTest, keepers_of_secrets_are_opened_by_the_environment_or_a_file) {
+  const auto config = load(
+      "[secrets.vault]\nurl = \"https://vault.example:8200\"\ntoken = \"file:/run/vault/token\"\n"
+      "namespace = \"team\"\n"
+      "[secrets.aws]\nregion = \"eu-west-1\"\naccess_key_id = \"env:AWS_ACCESS_KEY_ID\"\n"
+      "secret_access_key = \"env:AWS_SECRET_ACCESS_KEY\"\nsession_token = \"env:AWS_SESSION_TOKEN\"\n"
+      "[secrets.azure]\nurl = \"https://name.vault.azure.net\"\ntenant = \"t\"\nclient_id = \"c\"\n"
+      "client_secret = \"env:AZURE_CLIENT_SECRET\"\n");
+  ASSERT_TRUE(config) << describe_for_operator(config.error());
+  EXPECT_EQ(config->keepers.vault->token.to_string(), "file:/run/vault/token");
+  EXPECT_EQ(config->keepers.aws->region, "eu-west-1");
+  EXPECT_EQ(config->keepers.azure->login.host, "login.microsoftonline.com");
+  const std::string vault = "[secrets.vault]\nurl = \"https://vault.example:8200\"\n";
+  for (const std::string& bad :
+       {vault, vault + "token = \"canary\"\n", vault + "token = \"aws:token\"\n",
+        vault + "token = \"env:T\"\nregion = \"x\"\n", vault + "token = \"env:T\"\nnamespace = \"a b\"\n",
+        "[secrets.aws]\nregion = \"evil.example/\"\n"s, "[secrets.other]\nurl = \"https://x.example\"\n"s,
+        "[secrets]\nvault = \"x\"\n"s}) {
+    const auto refused = load(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(describe_for_operator(refused.error()).find("canary"), std::string::npos);
+  }
+}
+
 /// docs/configuration.md says every limit with the default that is compiled in.
 TEST_F(ConfigTest, the_documented_limits_are_the_compiled_ones) {
   std::ifstream page("docs/configuration.md");

@@ -135,6 +135,7 @@ Result<void> Installation::wire() {
                                                         *issuer_keys_, clock, random);
   authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *issuers, *sessions, *members);
   library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
+  models = PARLEY_TRY(ModelHouse::open(config(), clock, random));
   turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
 
   const auto intents = PARLEY_TRY(wait(tenants->finish_intents()));

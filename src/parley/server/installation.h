@@ -33,6 +33,7 @@
 #include "parley/net/fetch.h"
 #include "parley/net/workers.h"
 #include "parley/server/data_folder.h"
+#include "parley/server/models.h"
 #include "parley/server/recorder.h"
 #include "parley/server/sealer.h"
 #include "parley/trail/batch.h"
@@ -117,6 +118,7 @@ class Installation {
   std::unique_ptr<identity::IdentityIssuers> issuers;
   std::unique_ptr<identity::Authenticator> authenticator;
   std::unique_ptr<knowledge::Library> library;
+  std::unique_ptr<ModelHouse> models;
   std::unique_ptr<chat::Turns> turns;
 
  private:
