@@ -120,6 +120,7 @@ Async<Reply> SendMessage::handle(Services& services, Context context, Authorized
                                                 {"message", answer.text},
                                                 {"messageId", answer.ai_message.to_string()},
                                                 {"isPartial", false},
+                                                {"incomplete", answer.incomplete},
                                                 {"timestamp", to_rfc3339(answer.at)},
                                                 {"sources", to_json(answer.citations)}}},
                     {"chat_uuid", answer.chat.to_string()},

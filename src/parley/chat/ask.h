@@ -48,8 +48,9 @@ struct Answer {
   ChatId chat;
   MessageId user_message, ai_message;
   bool new_chat = false;
-  bool answered = false;  ///< false: the documents do not say; `citations` then are the nearest pages, without quotes
-  std::string text;       ///< Markdown
+  bool answered = false;    ///< false: the documents do not say; `citations` then are the nearest pages, without quotes
+  bool incomplete = false;  ///< the model was cut off, by its limit or by a failure; what there is of it is kept
+  std::string text;         ///< Markdown
   std::vector<Citation> citations;
   Timestamp at;
 };

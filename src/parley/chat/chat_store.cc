@@ -1,5 +1,8 @@
 #include "parley/chat/chat_store.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "parley/evidence/principal.h"
 
 #include <boost/json.hpp>
@@ -18,6 +21,7 @@ crypto::SealContext content_context(const ChatId& chat, const MessageId& message
 
 json::object to_json(const StoredMessage& message) {
   json::object object{{"text", message.text}};
+  if (message.incomplete) object["incomplete"] = true;
   if (message.citations.empty()) return object;
   json::array citations;
   for (const auto& c : message.citations)
@@ -36,6 +40,7 @@ Result<void> from_json(const Secret& content, StoredMessage& message) {
     return found && found->is_string() ? std::string(found->get_string()) : std::string();
   };
   message.text = text_of(*object, "text");
+  message.incomplete = object->contains("incomplete");
   if (const auto* citations = object->if_contains("citations"); citations && citations->is_array()) {
     for (const auto& entry : citations->get_array()) {
       const auto& c = entry.as_object();
@@ -100,10 +105,16 @@ Result<void> append_messages(db::TenantWriter& db, const crypto::SealKey& key, c
 }
 
 Result<std::vector<StoredMessage>> load_messages(db::TenantReader& db, const crypto::SealKey& key, const ChatId& chat) {
+  return load_last_messages(db, key, chat, std::numeric_limits<std::int64_t>::max());
+}
+
+Result<std::vector<StoredMessage>> load_last_messages(db::TenantReader& db, const crypto::SealKey& key,
+                                                      const ChatId& chat, std::int64_t count) {
   std::vector<StoredMessage> messages;
   Result<void> outcome;
   PARLEY_TRY(db.each(
-      "SELECT id, sender, answered, content, created_at FROM messages WHERE chat_id = $1 ORDER BY ordinal"_sql,
+      "SELECT id, sender, answered, content, created_at FROM messages WHERE chat_id = $1 "
+      "ORDER BY ordinal DESC LIMIT $2"_sql,
       [&](const db::Row& row) {
         StoredMessage message{.id = row.id<MessageId>(0),
                               .sender = row.text(1) == "user" ? Sender::user : Sender::ai,
@@ -116,8 +127,9 @@ Result<std::vector<StoredMessage>> load_messages(db::TenantReader& db, const cry
         if (outcome) messages.push_back(std::move(message));
         return outcome.has_value();
       },
-      chat));
+      chat, count));
   if (!outcome) return std::unexpected(std::move(outcome).error());
+  std::ranges::reverse(messages);
   return messages;
 }
 

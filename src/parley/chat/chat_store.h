@@ -18,6 +18,7 @@ struct StoredMessage {
   std::string text;
   std::vector<Citation> citations;  ///< of an answer
   std::optional<bool> answered;     ///< of an answer
+  bool incomplete = false;          ///< of an answer: cut off
   Timestamp at;
 };
 
@@ -54,5 +55,9 @@ Result<void> append_messages(db::TenantWriter& db, const crypto::SealKey& key, c
 
 /// In the order they were written. `data_corrupt` if one does not open.
 Result<std::vector<StoredMessage>> load_messages(db::TenantReader& db, const crypto::SealKey& key, const ChatId& chat);
+
+/// The same of the last `count` of them.
+Result<std::vector<StoredMessage>> load_last_messages(db::TenantReader& db, const crypto::SealKey& key,
+                                                      const ChatId& chat, std::int64_t count);
 
 }  // namespace parley::chat

@@ -4,6 +4,7 @@
 
 #include "parley/crypto/jws_testing.h"
 #include "parley/identity/identity_token_issuers.h"
+#include "parley/identity/names.h"
 #include "parley/identity/test_stores.h"
 
 namespace parley::identity {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "parley/identity/key_store.h"
+#include "parley/identity/names.h"
 #include "parley/identity/test_stores.h"
 
 namespace parley::identity {

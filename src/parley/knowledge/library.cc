@@ -6,6 +6,7 @@
 #include <future>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <system_error>
 #include <thread>
 
@@ -403,9 +404,22 @@ Async<std::vector<Found>> Library::search_in(ProjectRef project, ReadableGroups 
                                std::move(to_found));
 }
 
-Async<Answer> Library::answer_in(ProjectRef project, ReadableGroups reader, std::string question) {
-  auto to_answer = [question](const SearchResult& result) { return knowledge::answer(question, result); };
-  co_return co_await with_hits(std::move(project), std::move(reader), question, answer_passages, std::move(to_answer));
+Async<Findings> Library::look_up_in(ProjectRef project, ReadableGroups reader, std::string question,
+                                    std::size_t excerpts_max) {
+  auto to_findings = [question, excerpts_max](const SearchResult& result) {
+    Findings findings{.answer = knowledge::answer(question, result), .passages = {}};
+    for (const Hit& hit : result.hits | std::views::take(excerpts_max)) {
+      Excerpt excerpt{.title = title_of(hit), .url = url_of(hit), .text = {}};
+      for (const Block& block : hit.blocks) {
+        if (!excerpt.text.empty()) excerpt.text += "\n\n";
+        excerpt.text += block.kind == BlockKind::code ? "```\n" + block.text + "\n```" : block.text;
+      }
+      findings.passages.push_back(std::move(excerpt));
+    }
+    return findings;
+  };
+  co_return co_await with_hits(std::move(project), std::move(reader), question, answer_passages,
+                               std::move(to_findings));
 }
 
 Result<EvalReport> Library::evaluate_in(const ProjectRef& project, const ReadableGroups& reader,

@@ -70,6 +70,19 @@ struct Found {
   bool is_title_match = false;
 };
 
+/// A passage as it stands in its document.
+struct Excerpt {
+  std::string title;  ///< as in `Found`
+  std::string url;
+  std::string text;
+};
+
+/// What the documents say on a question.
+struct Findings {
+  Answer answer;                  ///< in their own words
+  std::vector<Excerpt> passages;  ///< the best first
+};
+
 /// All projects' documents: what is stored, and the search indexes that are derived from it. Opens an index when it is
 /// first asked, brings it up to the store if it lags (after a crash, or because its folder was deleted), and keeps the
 /// ones used last open. Every way in takes a permission for the project. Safe from any thread.
@@ -93,9 +106,10 @@ class Library {
     return search_in(permit.project(), permit.who().groups, std::move(words));
   }
 
+  /// Both from one search. `excerpts_max`: how many whole passages to give; 0 for who needs the answer alone.
   template <Action A>
-  Async<Answer> answer(const Authorized<A>& permit, std::string question) {
-    return answer_in(permit.project(), permit.who().groups, std::move(question));
+  Async<Findings> look_up(const Authorized<A>& permit, std::string question, std::size_t excerpts_max) {
+    return look_up_in(permit.project(), permit.who().groups, std::move(question), excerpts_max);
   }
 
   /// Reads files and folders in, and removes what is gone. Blocks: for a command's own thread. The work itself is done
@@ -153,7 +167,7 @@ class Library {
       -> Async<std::invoke_result_t<Work, const SearchResult&>>;
 
   Async<std::vector<Found>> search_in(ProjectRef project, ReadableGroups reader, std::string words);
-  Async<Answer> answer_in(ProjectRef project, ReadableGroups reader, std::string question);
+  Async<Findings> look_up_in(ProjectRef project, ReadableGroups reader, std::string question, std::size_t excerpts_max);
   Result<EvalReport> evaluate_in(const ProjectRef& project, const ReadableGroups& reader,
                                  std::span<const EvalQuestion> questions);
 

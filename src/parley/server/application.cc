@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "parley/api/pipeline.h"
-#include "parley/kv/redis_store.h"
 #include "parley/log/log.h"
 #include "parley/notify/console_mailer.h"
 #include "parley/notify/smtp_mailer.h"
@@ -44,6 +43,7 @@ class Application::Housekeeping {
       if (stop.stop_requested()) return;
       report(at_.wait(at_.trail_batch->flush()), "trail_flush_failed");
       report(at_.sealer->put_due(), "seal_due_failed");
+      report(at_.wait(at_.budgets->flush()), "budget_flush_failed");
       if (second % 60 == 0) {
         report_sealed(at_.sealer->sweep());
         report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
@@ -59,6 +59,7 @@ class Application::Housekeeping {
     report(at_.wait(at_.keys->flush_last_used()), "last_used_flush_failed");
     report(at_.wait(at_.sessions->flush_last_seen()), "last_seen_flush_failed");
     report(at_.wait(at_.refusals->flush()), "refusal_flush_failed");
+    report(at_.wait(at_.budgets->flush()), "budget_flush_failed");
     // After the last record.
     report_sealed(at_.sealer->finish());
   }
@@ -114,12 +115,6 @@ admission::HashKey count_key(Installation& at) {
   return key;
 }
 
-std::unique_ptr<kv::Store> open_counters(const Config& config) {
-  if (!config.redis) return nullptr;
-  return std::make_unique<kv::RedisStore>(
-      kv::RedisOptions{.address = config.redis->address, .prefix = config.redis->prefix});
-}
-
 std::unique_ptr<notify::Mailer> open_mailer(Installation& at) {
   if (at.config().mail) return std::make_unique<notify::SmtpMailer>(*at.config().mail, at.clock, at.random);
   return std::make_unique<notify::ConsoleMailer>();
@@ -135,8 +130,9 @@ Application::Application(Installation& at, const ApplicationOptions& options)
       mailer_(open_mailer(at)),
       letters_(*mailer_, letter_threads_, at.config().own_address.origin(),
                at.config().mail ? MailedLetters::Reach::mailboxes : MailedLetters::Reach::console),
-      counters_(open_counters(at.config())),
-      admission_(at.config().limits, at.clock, count_key(at), counters_.get(), at.config().proxies),
+      // Without other nodes it counts by itself, faster than through a store.
+      admission_(at.config().limits, at.clock, count_key(at), at.config().redis ? at.counters.get() : nullptr,
+                 at.config().proxies),
       slots_(at.config().slots),
       services_{.clock = at.clock,
                 .random = at.random,

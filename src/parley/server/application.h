@@ -49,7 +49,6 @@ class Application {
   net::Workers letter_threads_{1};  ///< coroutines that wait for the mailer
   std::unique_ptr<notify::Mailer> mailer_;
   MailedLetters letters_;
-  std::unique_ptr<kv::Store> counters_;  ///< shared with other nodes; null: this node counts alone
   admission::Admission admission_;
   admission::Slots slots_;
   api::Services services_;

@@ -146,7 +146,7 @@ class GroupsTest : public testing::TestWithParam<db::Engine> {
     for (const auto& hit : *hits)
       out += fmt::format("{}|{}|{}|{}|{:a}|{}\n", hit.title, hit.page_title, hit.url, hit.fragment, hit.score,
                          hit.is_title_match);
-    const auto answer = at_->wait(at_->library->answer(permit, question));
+    const auto answer = at_->wait(at_->library->look_up(permit, question, 0));
     EXPECT_TRUE(answer) << describe_for_operator(answer.error());
     out += fmt::format("{} {:a}\n{}\n", answer->answered, answer->confidence, answer->text);
     for (const auto& c : answer->citations)

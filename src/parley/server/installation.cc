@@ -1,5 +1,7 @@
 #include "parley/server/installation.h"
 
+#include "parley/kv/memory_store.h"
+#include "parley/kv/redis_store.h"
 #include "parley/log/log.h"
 #include "parley/server/watched_store.h"
 
@@ -36,6 +38,10 @@ std::string redirect_uri(const Config& config) {
 }  // namespace
 
 Installation::~Installation() {
+  // What a command has spent is as good as a server's.
+  if (budgets)
+    if (const auto flushed = wait(budgets->flush()); !flushed)
+      log::write(log::Level::error, "budget_flush_failed", {{"reason", flushed.error().reason()}});
   // A command may have been all that used a tenant today: whoever opens the folder next finds what is to be sealed.
   if (!sealer) return;
   const auto kept = sealer->put_due();
@@ -89,6 +95,7 @@ Result<void> Installation::wire() {
     keys->forget_tenant(tenant);
     sessions->forget_tenant(tenant);
     members->forget_tenant(tenant);
+    if (budgets) budgets->forget(tenant);
   };
   // In the transaction that makes or removes the project: the one is not without the other.
   hooks.within = [this](db::TenantWriter& writer, identity::ProjectChange change, ProjectId project) -> Result<void> {
@@ -136,7 +143,11 @@ Result<void> Installation::wire() {
   authenticator = std::make_unique<identity::Authenticator>(*keys, *visitor_tokens, *issuers, *sessions, *members);
   library = std::make_unique<knowledge::Library>(*store, folder_.path(), *searches_, *openers_, clock);
   models = PARLEY_TRY(ModelHouse::open(config(), clock, random));
-  turns = std::make_unique<chat::Turns>(*door, *library, *trail, clock, random);
+  if (const auto& redis = config().redis)
+    counters = std::make_unique<kv::RedisStore>(kv::RedisOptions{.address = redis->address, .prefix = redis->prefix});
+  else counters = std::make_unique<kv::MemoryStore>(clock);
+  budgets = std::make_unique<admission::Budgets>(*store, *counters, clock, config().budgets);
+  turns = std::make_unique<chat::Turns>(*door, *library, models->models(), *budgets, *trail, clock, random);
 
   const auto intents = PARLEY_TRY(wait(tenants->finish_intents()));
   // One that cannot be finished concerns one tenant; the others must not wait for it.

@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "parley/admission/budgets.h"
 #include "parley/chat/turns.h"
 #include "parley/db/store.h"
 #include "parley/identity/account_links.h"
@@ -29,6 +30,7 @@
 #include "parley/identity/tenant_store.h"
 #include "parley/identity/visitor_token.h"
 #include "parley/knowledge/library.h"
+#include "parley/kv/store.h"
 #include "parley/net/clock.h"
 #include "parley/net/fetch.h"
 #include "parley/net/workers.h"
@@ -119,6 +121,8 @@ class Installation {
   std::unique_ptr<identity::Authenticator> authenticator;
   std::unique_ptr<knowledge::Library> library;
   std::unique_ptr<ModelHouse> models;
+  std::unique_ptr<kv::Store> counters;  ///< shared with other nodes if there is a Redis
+  std::unique_ptr<admission::Budgets> budgets;
   std::unique_ptr<chat::Turns> turns;
 
  private:
