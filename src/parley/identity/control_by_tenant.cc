@@ -142,7 +142,8 @@ Result<std::vector<KeyRecord>> list_keys(TenantId tenant, db::ControlReader& rea
 }
 
 Result<std::optional<KeyRecord>> find_key(TenantId tenant, KeyId id, db::ControlReader& reader) {
-  return reader.find("SELECT " PARLEY_KEY_COLUMNS " FROM api_keys WHERE tenant_id = $1 AND id = $2"_sql, key_from,
+  // By the index that holds this tenant's alone: another's row is not even read.
+  return reader.find("SELECT " PARLEY_KEY_COLUMNS " FROM api_keys WHERE tenant_id = $1 AND id || '' = $2"_sql, key_from,
                      tenant, id);
 }
 
@@ -467,7 +468,7 @@ Result<std::optional<ProjectRef>> find_slug(TenantId tenant, std::optional<Proje
                                             db::ControlReader& reader) {
   auto found = PARLEY_TRY(reader.find(
       "SELECT tenant_id, project_id, is_private, server_reads, biel_compat, verified_visitors FROM projects_by_slug "
-      "WHERE slug = $2 AND tenant_id = $1 AND ($3 IS NULL OR project_id = $3) AND state = 'active'"_sql,
+      "WHERE tenant_id = $1 AND slug || '' = $2 AND project_id = coalesce($3, project_id) AND state = 'active'"_sql,
       [&](const db::Row& row) { return place_from(row, slug); }, tenant, slug, project));
   if (!found) return std::nullopt;
   return PARLEY_TRY(with_origins(*std::move(found), reader));

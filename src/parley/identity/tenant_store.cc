@@ -319,7 +319,7 @@ Async<std::optional<ProjectRef>> TenantStore::find_slug_for(std::string slug, Re
     if (reach.tenant) return by_tenant::find_slug(*reach.tenant, reach.project, slug, reader);
     auto found = PARLEY_TRY(reader.find(
         "SELECT tenant_id, project_id, is_private, server_reads, biel_compat, verified_visitors FROM projects_by_slug "
-        "WHERE slug = $1 AND is_private = 0 AND state = 'active'"_sql,
+        "WHERE slug || '' = $1 AND is_private = 0 AND state = 'active'"_sql,
         [&](const db::Row& row) { return by_tenant::place_from(row, slug); }, slug));
     if (!found) return std::nullopt;
     return PARLEY_TRY(by_tenant::with_origins(*std::move(found), reader));
