@@ -208,9 +208,10 @@ Async<std::vector<SessionRecord>> SessionStore::list(AccountId account) {
 
 Async<> SessionStore::end(AccountId account, SessionId id) {
   auto work = [account, id, now = clock_.now()](db::ControlWriter& writer) -> Result<void> {
+    // By the account's own, which are few: were the id looked up, somebody else's session would take longer than none.
     const auto ended =
         PARLEY_TRY(writer.run("UPDATE sessions SET ended_at = CASE WHEN ended_at IS NULL THEN $3 ELSE ended_at END "
-                              "WHERE id = $1 AND account_id = $2"_sql,
+                              "WHERE account_id = $2 AND id || '' = $1"_sql,
                               id, account, now));
     if (ended == 0) return fail(Code::not_found, "there is no such session");
     return {};
