@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -157,6 +159,15 @@ std::optional<fs::path> tigerbeetle_documents() {
   if (fs::is_directory(folder, error)) return fs::canonical(folder);
   remark(folder.string() + " is not there (run from the root of the repository): skipped");
   return std::nullopt;
+}
+
+void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::jthread> all;
+  for (std::size_t t = 0; t < threads; ++t)
+    all.emplace_back([&] {
+      for (std::size_t n = 0; (n = next++) < count;) work(n);
+    });
 }
 
 void give_up(std::string_view why) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,9 @@ long option(int argc, char** argv, std::string_view name, long otherwise);
 
 /// The documentation that questions are asked about; none, with a remark, where the shared data is not there.
 std::optional<std::filesystem::path> tigerbeetle_documents();
+
+/// Runs `work(n)` for all n below `count` on some threads: what waits for the disk waits together.
+void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work);
 
 /// Says why the program cannot go on, and ends it.
 [[noreturn]] void give_up(std::string_view why);

@@ -1,11 +1,9 @@
 // Ten thousand tenants, a thousand of them with a project, documents and traffic: memory, start, and how it answers.
 #include <sys/resource.h>
 
-#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <random>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -30,16 +28,6 @@ class Zipf {
  private:
   std::vector<double> sums_;
 };
-
-/// Runs `work(n)` for all n below `count` on some threads: what waits for the disk waits together.
-void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next = 0;
-  std::vector<std::jthread> all;
-  for (std::size_t t = 0; t < threads; ++t)
-    all.emplace_back([&] {
-      for (std::size_t n = 0; (n = next++) < count;) work(n);
-    });
-}
 
 std::size_t peak_bytes(pid_t process) {
   std::ifstream file(fmt::format("/proc/{}/status", process));
