@@ -103,7 +103,7 @@ ProjectRef place_from(const db::Row& row, std::string_view slug);
 /// Adds the sites that the project lists.
 Result<ProjectRef> with_origins(ProjectRef place, db::ControlReader& reader);
 /// Where a slug of this tenant's leads; with `project`, only if it is to that one. Another's and nobody's are the same
-/// look-up, in an index that holds this tenant's alone (0006_look_ups.sql).
+/// look-up, in an index that holds this tenant's alone (0007_look_ups.sql).
 Result<std::optional<ProjectRef>> find_slug(TenantId tenant, std::optional<ProjectId> project, std::string_view slug,
                                             db::ControlReader& reader);
 /// Whether the project is this tenant's, and fully made.
