@@ -11,8 +11,10 @@
 #include <openssl/x509v3.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -176,6 +178,16 @@ std::unexpected<Error> broken(const net::HttpUrl& url, Literal what) {
   return fail(Code::unavailable, "the host could not be asked", fmt::format("{}: {}", url.origin(), what.view()));
 }
 
+/// An exception that leaves a worker's job ends the program.
+template <class Work>
+std::invoke_result_t<Work> guarded(Work work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return fail(Code::internal, "an unforeseen failure", error.what());
+  }
+}
+
 Result<std::string> form_head(const ClientRequest& request) {
   const auto origin = request.url.origin();
   const auto host = origin.substr(origin.find("://") + 3);
@@ -228,8 +240,7 @@ class Client::Answer final : public ClientAnswer {
   bool is_complete() const override { return parser_.is_complete(); }
 
   Async<> start(Sent* sent) {
-    const auto head = PARLEY_CO_TRY(form_head(request_));
-    const Secret wiped(head);
+    const Secret head(PARLEY_CO_TRY(form_head(request_)));
     link_ = keeps_ ? kept_.take(key_, client_.options_.idle_for) : nullptr;
     bool reused = link_ != nullptr;
     while (true) {
@@ -237,7 +248,7 @@ class Client::Answer final : public ClientAnswer {
       deadline_.watch(&link_->socket);
       set_deadline(timeouts_.first_byte);
       if (sent) *sent = Sent::maybe;
-      auto outcome = co_await exchange(head);
+      auto outcome = co_await exchange(head.reveal());
       if (outcome) break;
       deadline_.watch(nullptr);
       link_.reset();
@@ -277,14 +288,12 @@ class Client::Answer final : public ClientAnswer {
 
   Async<> connect() {
     const auto connect_by = std::min(Clock::now() + timeouts_.connect, ends_by_);
-    auto look_up = [this] { return net::require_addresses(client_.options_.policy, client_.resolver_, request_.url); };
-    if (request_.url.scheme == net::UrlScheme::https) {
-      auto make = [this] { return client_.tls_context(); };
-      tls_ = PARLEY_CO_TRY(co_await client_.workers_.run(make));
-    }
+    // Holds the loop up for some ten milliseconds, once in the program's life.
+    if (request_.url.scheme == net::UrlScheme::https) tls_ = PARLEY_CO_TRY(client_.tls_context());
     std::vector<asio::ip::address> addresses;
-    if (request_.url.address) addresses = PARLEY_CO_TRY(look_up());
-    else addresses = PARLEY_CO_TRY(co_await client_.workers_.run(look_up));
+    if (request_.url.address)
+      addresses = PARLEY_CO_TRY(net::require_addresses(client_.options_.policy, client_.resolver_, request_.url));
+    else addresses = PARLEY_CO_TRY(co_await look_up(connect_by));
     Error last(Code::unavailable, "the host could not be asked");
     for (std::size_t i = 0; i < addresses.size(); ++i) {
       const auto left = connect_by - Clock::now();
@@ -297,6 +306,32 @@ class Client::Answer final : public ClientAnswer {
       if (last.code() == Code::cancelled) break;
     }
     co_return fail(std::move(last));
+  }
+
+  /// Asks for the host's addresses. A name server that hangs holds up a worker, and not us.
+  Async<std::vector<asio::ip::address>> look_up(Clock::time_point by) {
+    struct State {
+      explicit State(const asio::any_io_executor& executor) : answered(executor) {}
+      std::optional<Result<std::vector<asio::ip::address>>> found;
+      asio::steady_timer answered;
+    };
+    const auto state = std::make_shared<State>(executor_);
+    state->answered.expires_at(by);
+    // The loop must be there when the answer comes, though nobody may want it any more.
+    auto loop = asio::make_work_guard(executor_);
+    asio::post(client_.workers_.executor(), [state, loop = std::move(loop), policy = client_.options_.policy,
+                                             &resolver = client_.resolver_, url = request_.url]() mutable {
+      auto found = guarded([&] { return net::require_addresses(policy, resolver, url); });
+      asio::post(loop.get_executor(), [state = std::move(state), found = std::move(found)]() mutable {
+        state->found.emplace(std::move(found));
+        state->answered.cancel();
+      });
+    });
+    boost::system::error_code error;
+    co_await state->answered.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (state->found) co_return *std::move(state->found);
+    if (!error) co_return late(request_.url, "looking the name up");
+    co_return fail(Code::cancelled, "the caller has left");
   }
 
   Async<> connect_to(asio::ip::address address, Clock::time_point by) {

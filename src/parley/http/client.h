@@ -89,6 +89,8 @@ enum class Sent : std::uint8_t {
 /// A request on a kept connection that the server has closed meanwhile, without a byte of an answer, is sent once more
 /// on a new one.
 ///
+/// Its time-outs hold while names are looked up as well.
+///
 /// `permission_denied` for an address that may not be connected to, `timeout`, `cancelled` when the coroutine was,
 /// `invalid_argument` for a header that cannot be sent, else `unavailable`.
 ///

@@ -183,6 +183,28 @@ TEST_F(Asking, a_name_is_asked_for_once_and_its_checked_address_used) {
   EXPECT_EQ(code_of(wait(ask(*client, request, {}, nullptr))), Code::permission_denied);
 }
 
+TEST_F(Asking, a_name_server_that_hangs_is_not_waited_for) {
+  class Hanging final : public net::Resolver {
+   public:
+    Result<std::vector<asio::ip::address>> resolve(const std::string&) override {
+      released.get_future().wait();
+      return fail(Code::unavailable, "the host's name leads nowhere");
+    }
+    std::promise<void> released;
+  } resolver;
+  const auto client = Client::make(workers, {}, resolver).value();
+  asio::io_context io;
+  Code code = Code::internal;
+  asio::co_spawn(
+      io, ask(*client, {.url = net::parse_http_url("https://hangs.example/").value()}, {.connect = 50ms}, nullptr),
+      [&](std::exception_ptr, const Result<Whole>& outcome) {
+        code = code_of(outcome);
+        resolver.released.set_value();
+      });
+  io.run();
+  EXPECT_EQ(code, Code::timeout);
+}
+
 TEST_F(Asking, every_wait_has_an_end) {
   FakeServer silent([](auto& talk) { talk.wait_until_gone(); });
   EXPECT_EQ(code_of(wait(ask(*client_for(silent), post(silent), {.first_byte = 50ms}, nullptr))), Code::timeout);
