@@ -403,6 +403,10 @@ std::string blanked(const HttpAnswer& answer) {
   std::string text = answer.head + "\r\n\r\n" + answer.body;
   if (const auto id = answer.header("X-Request-Id"); id && !id->empty())
     for (std::size_t at = 0; (at = text.find(*id, at)) != std::string::npos;) text.replace(at, id->size(), "(id)");
+  // Drawn for each answer: what a passkey is to sign, and the ticket that remembers it.
+  for (const std::string_view drawn : {"__Host-parley_ticket=", "\"challenge\":\""})
+    if (const auto at = text.find(drawn); at != std::string::npos)
+      text.erase(at + drawn.size(), text.find_first_of(";\"", at + drawn.size()) - at - drawn.size());
   if (const auto date = text.find("\r\nDate: "); date != std::string::npos)
     text.erase(date, text.find("\r\n", date + 2) - date);
   return text;

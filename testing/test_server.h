@@ -183,7 +183,7 @@ class TestServer {
   Secrets secrets_;
 };
 
-/// The answer with all that may differ between two equal answers blanked: request ids, the date.
+/// The answer with all that may differ between two equal answers blanked: request ids, the date, what is drawn for it.
 std::string blanked(const HttpAnswer& answer);
 
 /// Lower-case letters that stand in no document.

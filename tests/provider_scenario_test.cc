@@ -111,7 +111,7 @@ TEST_F(Providers, somebody_new_is_let_in_with_the_role_of_their_group) {
   const auto offered = ada.get("/api/v1/providers/?organisation=Alpha").at("providers").as_array();
   ASSERT_EQ(offered.size(), 1U);
   EXPECT_EQ(offered[0].at("name"), "Example Login");
-  EXPECT_EQ(offered[0].at("start"), "/sign-in/with/" + provider.to_string());
+  EXPECT_EQ(offered[0].at("start").as_string(), "/sign-in/with/" + provider.to_string());
   EXPECT_FALSE(offered[0].as_object().contains("client_id"));
   for (const char* other : {"?organisation=Beta", "?organisation=Nobody", ""})
     EXPECT_TRUE(ada.get(std::string("/api/v1/providers/") + other).at("providers").as_array().empty()) << other;
@@ -227,7 +227,7 @@ TEST_F(Providers, an_owner_links_it_to_the_account_they_have) {
   ASSERT_EQ(ada.sign_in("ada@home.example").status, 200);
   const auto before = ada.get("/api/v1/account/providers/");
   EXPECT_TRUE(before.at("linked").as_array().empty());
-  EXPECT_EQ(before.at("offered").at(0).at("id"), provider.to_string());
+  EXPECT_EQ(before.at("offered").at(0).at("id").as_string(), provider.to_string());
   const json::object choice{{"provider", provider.to_string()}};
   const std::string token = std::exchange(ada.csrf, "");
   EXPECT_EQ(ada.send("POST", "/api/v1/account/providers/", choice).status, 403);
@@ -272,7 +272,9 @@ TEST_F(Providers, a_provider_that_cannot_be_asked_is_said_to_be_unavailable) {
   EXPECT_EQ(start_at(make({}, "http://localhost:" + port)), unavailable) << "it says that it is another issuer";
   EXPECT_EQ(start_at(make({}, "http://127.0.0.1:1")), unavailable) << "a place that the operator does not list";
   EXPECT_EQ(location(ada.send("GET", "/sign-in/with/00000000-0000-4000-8000-000000000000")), unavailable);
-  EXPECT_EQ(location(ada.send("GET", "/sign-in/with/no-id?to=/members")), unavailable + "&to=%2Fmembers");
+  EXPECT_EQ(location(ada.send("GET", "/sign-in/with/00000000-0000-4000-8000-000000000000?to=/members")),
+            unavailable + "&to=%2Fmembers");
+  EXPECT_EQ(ada.send("GET", "/sign-in/with/no-id").status, 404);
   EXPECT_EQ(ada.set_cookie, "");
 
   const auto path = path_of(real->walk(start(ada), "ada"));

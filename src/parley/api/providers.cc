@@ -63,9 +63,9 @@ std::string asked_path(const Context& context) {
   return return_path(found == parameters->end() ? std::string_view() : std::string_view(found->value));
 }
 
-Async<identity::ProviderRequest> begin(Services& services, Context context, std::string to) {
+Async<identity::ProviderRequest> begin(Services& services, Context context, identity::SignInProviderId id,
+                                       std::string to) {
   PARLEY_CO_TRY(co_await admit_try(services, context, ""));
-  const auto id = PARLEY_CO_TRY(id_in<identity::SignInProviderId>(context));
   const auto provider = PARLEY_CO_TRY(co_await services.people.providers.load_any(id));
   co_return co_await services.people.providers.begin(provider.tenant, provider.id, "", std::move(to));
 }
@@ -217,8 +217,9 @@ Async<Reply> ListProviders::handle(Services& services, Context context, Validate
 }
 
 Async<Reply> start_at_provider(Services& services, Context context) {
+  const auto id = PARLEY_CO_TRY(id_in<identity::SignInProviderId>(context));
   const std::string to = asked_path(context);
-  const auto begun = co_await begin(services, context, to);
+  const auto begun = co_await begin(services, context, id, to);
   if (!begun) co_return tell(context, begun.error(), Stage::asking_provider, to);
   Reply reply = redirect(begun->address);
   put_ticket(reply, begun->ticket, TicketFor::sign_in_back);
