@@ -14,12 +14,11 @@ std::size_t search_threads() { return std::max<std::size_t>(2, std::thread::hard
 constexpr std::size_t opener_threads = 4;
 // Two Argon2 at once: each takes 64 MiB.
 constexpr std::size_t password_threads = 2;
-// They wait for others' answers; one that keeps us waiting must not keep those behind it.
-constexpr std::size_t fetch_threads = 4;
 // Commands' coroutines and housekeeping; they mostly wait.
 constexpr std::size_t background_threads = 2;
 
-// Each waits for one provider, at most ten seconds; a provider that is slow must not hold up those of others.
+// Each waits for one sign-in provider or issuer of identities, at most ten seconds; one that is slow must not hold up
+// the others.
 constexpr std::size_t fetch_threads = 8;
 
 std::optional<identity::PasskeySite> passkey_site(const Config& config) {
@@ -72,7 +71,7 @@ Result<void> Installation::wire() {
   openers_ = std::make_unique<net::Workers>(opener_threads);
   passwords_ = std::make_unique<net::Workers>(password_threads, net::Priority::background);
 
-  fetches_ = std::make_unique<net::Workers>(fetch_threads);
+  fetches_ = std::make_unique<net::Workers>(fetch_threads, net::Priority::background);
   issuer_web_ = std::make_unique<net::Fetcher>(
       *fetches_,
       net::FetcherOptions{.policy = config().egress_issuers.policy, .limits = {}, .ca_file = config().egress_issuers.ca_file});
@@ -125,7 +124,6 @@ Result<void> Installation::wire() {
                                                        clock, random);
   passkeys =
       std::make_unique<identity::PasskeyStore>(store->control(), *tickets_, passkey_site(config()), clock, random);
-  fetches_ = std::make_unique<net::Workers>(fetch_threads, net::Priority::background);
   provider_web_ = std::make_unique<net::Fetcher>(
       *fetches_, net::FetcherOptions{.policy = config().egress_sign_in.policy,
                                      .ca_file = config().egress_sign_in.ca_file.string()});
