@@ -20,13 +20,22 @@
 
 namespace parley::bench {
 
-Connection::Connection(std::uint16_t port) {
+Connection::Connection(std::uint16_t port, Addresses from, std::size_t number) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (fd < 0) return;
+  if (from.network != 0) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(127U << 24 | std::uint32_t{from.network} << 16 | (1 + number % from.count));
+    // The port is chosen with the connection, so that one address can have many.
+    const int later = 1;
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &later, sizeof later);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) give_up("no such address of one's own");
+  }
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
     ::close(fd);
     return;
@@ -140,7 +149,8 @@ LoadResult run_load(const LoadOptions& options, const std::function<std::string(
     Time::time_point since;
   };
   std::vector<Lane> lanes;
-  for (std::size_t i = 0; i < options.connections; ++i) lanes.push_back({.connection = Connection(options.port)});
+  for (std::size_t i = 0; i < options.connections; ++i)
+    lanes.push_back({.connection = Connection(options.port, options.addresses, i)});
 
   LoadResult result;
   std::vector<std::size_t> idle;
@@ -160,7 +170,7 @@ LoadResult run_load(const LoadOptions& options, const std::function<std::string(
       Lane& lane = lanes[idle.back()];
       if (!lane.connection.is_open()) {
         std::destroy_at(&lane.connection);
-        std::construct_at(&lane.connection, options.port);
+        std::construct_at(&lane.connection, options.port, options.addresses, idle.back());
         if (!lane.connection.is_open()) break;
       }
       idle.pop_back();

@@ -16,10 +16,17 @@ struct Reply {
   std::string body;
 };
 
+/// Which addresses of this machine connections come from: the n-th from 127.NETWORK.0.(1 + n % count). Network 0: all
+/// from 127.0.0.1.
+struct Addresses {
+  std::uint8_t network = 0;
+  std::size_t count = 1;  ///< at most 250
+};
+
 /// One keep-alive connection to 127.0.0.1 that is read when told to. Not for many threads.
 class Connection {
  public:
-  explicit Connection(std::uint16_t port);
+  explicit Connection(std::uint16_t port, Addresses from = {}, std::size_t number = 0);
   ~Connection();
   Connection(Connection&& from) noexcept;
   Connection& operator=(Connection&&) = delete;
@@ -65,6 +72,7 @@ struct LoadOptions {
   /// Requests a second over all connections; 0: each connection asks again as soon as it was answered. With a rate, a
   /// reply's time counts from when its request was due, so that a stall is not hidden by the questions it held up.
   double rate = 0;
+  Addresses addresses = {};
 };
 
 struct LoadResult {
