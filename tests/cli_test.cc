@@ -175,6 +175,49 @@ TEST_F(Cli, sign_in_providers_are_added_listed_and_removed_and_no_secret_is_take
               ::testing::AllOf(::testing::HasSubstr("provider.create"), ::testing::HasSubstr("provider.remove")));
 }
 
+TEST_F(Cli, what_is_not_said_of_a_project_stays_as_it_is) {
+  result_of({"tenant", "create", "Alpha"});
+  result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs", "--private"});
+  const auto set = [&](const Words& more) {
+    Words words{"project", "set", "--project", "docs"};
+    words.insert(words.end(), more.begin(), more.end());
+    return result_of(words).as_object();
+  };
+  EXPECT_TRUE(set({"--origin", "https://docs.example.org"}).at("is_private").as_bool())
+      << "listing a site opens nothing to everybody";
+  EXPECT_TRUE(set({"--visitors", "verified"}).at("is_private").as_bool());
+  EXPECT_EQ(parley({"project", "set", "--project", "docs", "--biel-compat"}).status, 1) << "the two exclude each other";
+  EXPECT_FALSE(set({"--public", "--server-reads"}).at("is_private").as_bool());
+  const auto after = set({"--visitors", "any"});
+  EXPECT_TRUE(after.at("server_reads").as_bool());
+  EXPECT_FALSE(after.at("biel_compat").as_bool());
+  EXPECT_FALSE(set({"--no-server-reads"}).at("server_reads").as_bool());
+}
+
+TEST_F(Cli, issuers_are_added_with_one_kind_of_keys_and_their_secret_is_shown_once) {
+  result_of({"tenant", "create", "Alpha"});
+  result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs"});
+  const Words add{"issuer", "add", "--project", "docs", "--name", "shop", "--issuer", "https://shop.example"};
+  const auto with = [](Words words, const Words& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const auto secret = text_in(result_of(with(add, {"--shared-secret", "--group", "staff"})), "secret");
+  EXPECT_EQ(secret.size(), 43U);
+  EXPECT_EQ(parley(add).status, 2) << "no keys";
+  EXPECT_EQ(parley(with(add, {"--shared-secret", "--jwks-url", "https://a.example/keys"})).status, 2);
+  EXPECT_EQ(parley(with(add, {"--jwks", "no-such-file"})).status, 1);
+  const auto listed = parley({"issuer", "list", "--project", "docs"}).out;
+  EXPECT_NE(listed.find("https://shop.example"), std::string::npos);
+  EXPECT_EQ(listed.find(secret), std::string::npos);
+  result_of({"issuer", "remove", "--project", "docs", "--name", "shop"});
+  EXPECT_EQ(parley({"issuer", "remove", "--project", "docs", "--name", "shop"}).status, 1);
+  const auto trail = parley({"trail", "show", "--tenant", "Alpha"}).out;
+  EXPECT_NE(trail.find("issuer.add"), std::string::npos);
+  EXPECT_NE(trail.find("issuer.remove"), std::string::npos);
+  EXPECT_EQ(trail.find(secret), std::string::npos);
+}
+
 TEST_F(Cli, goes_from_nothing_to_an_answer_with_its_source) {
   EXPECT_FALSE(text_in(result_of({"tenant", "create", "Alpha"}), "id").empty());
   EXPECT_EQ(text_in(result_of({"project", "create", "--tenant", "Alpha", "--name", "Docs", "--slug", "docs"}), "slug"),

@@ -64,11 +64,16 @@ std::expected<CommandLine, NoCommand> parse_command_line(const std::vector<std::
     auto* set = project->add_subcommand("set", "Change from where one may be reached");
     auto s = bind(set, std::make_shared<ProjectSet>());
     set->add_option("--project", s->project, "Slug")->required();
-    set->add_flag("--private,!--public", s->is_private, "Whether everything needs a credential");
-    set->add_flag("--server-reads,!--no-server-reads", s->server_reads,
-                  "Whether programs may read a public project without a credential");
-    set->add_flag("--biel-compat,!--no-biel-compat", s->biel_compat,
-                  "Whether widgets without visitor tokens may chat: a chat's id is then all that guards it");
+    // By a function, which is called for a flag that was typed and for no other: bound to a variable, one that was left
+    // out would be "off", and whoever lists a site would open a private project to everybody.
+    const auto either = [&](const char* names, std::optional<bool> ProjectSet::* to, const char* what) {
+      set->add_flag_function(names, [s, to](std::int64_t count) { (*s).*to = count > 0; }, what);
+    };
+    either("--private,!--public", &ProjectSet::is_private, "Whether everything needs a credential");
+    either("--server-reads,!--no-server-reads", &ProjectSet::server_reads,
+           "Whether programs may read a public project without a credential");
+    either("--biel-compat,!--no-biel-compat", &ProjectSet::biel_compat,
+           "Whether widgets without visitor tokens may chat: a chat's id is then all that guards it");
     set->add_option("--visitors", s->visitors, "verified: only those whom an identity issuer vouches for; or any")
         ->check(CLI::IsMember({"verified", "any"}));
     set->add_option("--origin", s->origins, "Site whose pages may use it, e.g. https://*.example.org; may be repeated");
