@@ -85,7 +85,7 @@ TEST_P(IdentityTokens, of_a_shared_secret_say_who_the_visitor_is) {
   ASSERT_TRUE(visitor) << describe_for_operator(visitor.error());
   EXPECT_EQ(visitor->subject, "customer-7");
   EXPECT_EQ(visitor->email, "ada@example.org");
-  EXPECT_EQ(visitor->groups, (std::vector<std::string>{"gold", "beta"}));
+  EXPECT_EQ(visitor->groups, (std::vector<std::string>{"beta", "gold"}));
   EXPECT_EQ(visitor->expires_at, clock.now() + 600s);
   EXPECT_EQ(visitor->issuer, made->issuer.id);
   // The secret is nowhere in clear, and opens in no other row.

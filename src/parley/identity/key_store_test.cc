@@ -320,7 +320,7 @@ TEST_P(KeyStoreContract, a_key_reads_only_the_groups_it_was_given) {
   const auto found = use(some.text);
   ASSERT_TRUE(found);
   EXPECT_EQ((*found)->groups.extent, ReadableGroups::Extent::listed);
-  EXPECT_EQ((*found)->groups.names, (std::vector<std::string>{"staff", "partners"}));
+  EXPECT_EQ((*found)->groups.names, (std::vector<std::string>{"partners", "staff"}));
   request.groups.extent = ReadableGroups::Extent::all;
   EXPECT_EQ(refused_to_make(request), Code::invalid_argument) << "all, and some";
   request.groups.names.clear();
