@@ -78,6 +78,7 @@ class NoLetters final : public api::Letters {
   void send_reset(identity::Letter) override {}
   void send_confirmation(identity::Letter) override {}
   void send_invitation(identity::Letter, std::string) override {}
+  void send_notice(std::string, Literal) override {}
   std::string invitation_link(const Secret&) const override { return {}; }
 };
 
@@ -113,7 +114,7 @@ class World {
         keys_(at.store->control(), clock),
         projects_(*at.tenants, clock),
         tokens_(at.folder().keyring().derive("visitor tokens"), clock, at.random),
-        authenticator_(keys_, tokens_, *at.sessions, *at.members),
+        authenticator_(keys_, tokens_, *at.issuers, *at.sessions, *at.members),
         web_(api::embedded_pages()) {
     renew();
   }
@@ -135,12 +136,15 @@ class World {
                                     .door = *at_.door,
                                     .keys = keys_,
                                     .visitor_tokens = tokens_,
+                                    .issuers = *at_.issuers,
                                     .set_up = *at_.set_up,
                                     .people = {.tenants = *at_.tenants,
                                                .accounts = *at_.accounts,
                                                .links = *at_.account_links,
                                                .sessions = *at_.sessions,
                                                .factors = *at_.second_factors,
+                                               .passkeys = *at_.passkeys,
+                                               .providers = *at_.providers,
                                                .members = *at_.members,
                                                .invitations = *at_.invitations,
                                                .letters = letters_},

@@ -146,11 +146,14 @@ class GroupsTest : public testing::TestWithParam<db::Engine> {
     for (const auto& hit : *hits)
       out += fmt::format("{}|{}|{}|{}|{:a}|{}\n", hit.title, hit.page_title, hit.url, hit.fragment, hit.score,
                          hit.is_title_match);
-    const auto answer = at_->wait(at_->library->look_up(permit, question, 0));
-    EXPECT_TRUE(answer) << describe_for_operator(answer.error());
-    out += fmt::format("{} {:a}\n{}\n", answer->answered, answer->confidence, answer->text);
-    for (const auto& c : answer->citations)
+    const auto found = at_->wait(at_->library->look_up(permit, question, 8));
+    EXPECT_TRUE(found) << describe_for_operator(found.error());
+    const auto& answer = found->answer;
+    out += fmt::format("{} {:a}\n{}\n", answer.answered, answer.confidence, answer.text);
+    for (const auto& c : answer.citations)
       out += fmt::format("{}|{}|{}|{}|{}\n", c.title, c.url, c.path, c.passage_id, c.quote);
+    for (const auto& passage : found->passages)
+      out += fmt::format("{}|{}|{}\n", passage.title, passage.url, passage.text);
     return out;
   }
   bool finds(const ProjectRef& project, const Names& groups, const std::string& words) {
