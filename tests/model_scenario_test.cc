@@ -19,12 +19,12 @@ namespace {
 namespace json = boost::json;
 
 using testing::FakeServer;
+using ::testing::HasSubstr;
 using testing::HttpAnswer;
 using testing::HttpClient;
-using testing::TestServer;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using testing::TestServer;
 
 std::string said(std::string_view text) {
   return "data: " +
@@ -95,7 +95,8 @@ class ModelScenarios : public ::testing::Test {
 
 TEST_F(ModelScenarios, a_model_answers_from_passages_and_its_sources_are_those_it_was_given) {
   start([](FakeServer::Talk& talk) {
-    talk.send(FakeServer::stream({said("Press the green "), said("lever [1"), said("]. Not this [40]."), ended("stop")}));
+    talk.send(
+        FakeServer::stream({said("Press the green "), said("lever [1"), said("]. Not this [40]."), ended("stop")}));
   });
   const auto answer = object_of(ask(question));
   EXPECT_TRUE(answer.at("answered").as_bool());

@@ -235,10 +235,12 @@ TEST(Admission, accounts_are_the_same_in_any_case_of_letters) {
 
 TEST(Admission, where_no_account_is_named_the_address_alone_is_counted) {
   ManualClock clock;
+  Asker nobody = somebody(PrincipalKind::anonymous);
+  nobody.account.clear();
   Admission admission(only("log_in_per_account", Rate{2, 1min}), clock, hash_key);
-  EXPECT_EQ(count(admission, Work::log_in, somebody(PrincipalKind::anonymous), 10).passed, 10U);
+  EXPECT_EQ(count(admission, Work::log_in, nobody, 10).passed, 10U);
   Admission by_address(only("log_in_per_address", Rate{2, 1min}), clock, hash_key);
-  EXPECT_EQ(count(by_address, Work::log_in, somebody(PrincipalKind::anonymous), 10).passed, 2U);
+  EXPECT_EQ(count(by_address, Work::log_in, nobody, 10).passed, 2U);
 }
 
 TEST(Admission, forged_headers_gain_nothing) {

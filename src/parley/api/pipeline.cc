@@ -63,6 +63,8 @@ class EventStream final : public chat::DeltaSink {
     co_return co_await exchange_.write(outlet_.event("delta", boost::json::serialize(data)));
   }
 
+  void when_reader_leaves(std::function<void()> notify) override { exchange_.when_client_leaves(std::move(notify)); }
+
   Async<void> done(std::string json) {
     PARLEY_CO_TRY(co_await start());
     auto still = co_await watch_.require_still(progress_.credentials(), progress_.who.id);

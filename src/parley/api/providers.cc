@@ -162,6 +162,8 @@ Async<Reply> ListLinkedProviders::handle(Services& services, Context context, Au
 Async<Reply> PostLinkedProvider::handle(Services& services, Context context, Authorized<LinkProvider> permit,
                                         Validated<ProviderChoice> input) {
   const auto session = PARLEY_CO_TRY(co_await require_full_session(services, context));
+  if (!services.people.providers.can_begin())
+    co_return fail(Code::unsupported, "signing in elsewhere needs the server to have a public address");
   if (!session->tenant) co_return fail(Code::not_found, "there is no such sign-in provider");
   PARLEY_CO_TRY(co_await require_shown(services, session));
   PARLEY_CO_TRY(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ class DeltaSink {
  public:
   virtual ~DeltaSink() = default;
   virtual Async<void> delta(std::string text) = 0;
+  /// Calls `notify` once if the reader leaves, on the executor that the turn runs on; until it is called with an empty
+  /// one. So that a model is left that nobody waits for, also while it says nothing.
+  virtual void when_reader_leaves(std::function<void()> notify) = 0;
 };
 
 }  // namespace parley::chat

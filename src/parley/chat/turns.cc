@@ -1,5 +1,8 @@
 #include "parley/chat/turns.h"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
 #include "parley/chat/citation_marks.h"
 #include "parley/chat/follow_up.h"
 #include "parley/chat/purse.h"
@@ -66,6 +69,34 @@ class OwnWords final : public llm::Extractor {
   Relay& relay_;
 };
 
+/// Makes the call, and leaves it when the reader leaves.
+Async<llm::Completion> run_for(const llm::Chain* chain, llm::PaidRequest paid, Relay* relay, DeltaSink* deltas) {
+  if (deltas == nullptr) co_return co_await chain->run(std::move(paid), *relay);
+  asio::cancellation_signal leave;
+  struct Watch {
+    DeltaSink& deltas;
+    asio::cancellation_slot outer;
+    ~Watch() {
+      deltas.when_reader_leaves({});
+      outer.clear();
+    }
+  };
+  const Watch watch{*deltas, (co_await asio::this_coro::cancellation_state).slot()};
+  deltas->when_reader_leaves([&leave] { leave.emit(asio::cancellation_type::terminal); });
+  // The call listens to `leave` alone, so what would have ended this coroutine is handed on to it.
+  if (watch.outer.is_connected())
+    asio::cancellation_slot(watch.outer).assign([&leave](asio::cancellation_type type) { leave.emit(type); });
+  const auto executor = co_await asio::this_coro::executor;
+  try {
+    co_return co_await asio::co_spawn(executor, chain->run(std::move(paid), *relay),
+                                      asio::bind_cancellation_slot(leave.slot(), asio::use_awaitable));
+  } catch (const boost::system::system_error& error) {
+    // The server itself is being cut off, or the reader has gone: nobody is left to be answered.
+    if (error.code() != asio::error::operation_aborted) throw;
+    co_return fail(Code::cancelled, "the reader has left");
+  }
+}
+
 std::string question_before(const std::vector<StoredMessage>& past) {
   for (auto message = past.rbegin(); message != past.rend(); ++message)
     if (message->sender == Sender::user) return message->text;
@@ -126,7 +157,7 @@ Async<Turns::Said> Turns::say(const Authorized<Ask>* permit, const Question* que
 
   BudgetPurse purse(budgets_, admission::spender_of(*permit));
   auto paid = PARLEY_CO_TRY(co_await chain->reserve(std::move(request), purse));
-  auto done = co_await chain->run(std::move(paid), relay);
+  auto done = co_await run_for(chain.get(), std::move(paid), &relay, deltas);
   // Whoever has left needs no answer; of one that broke off later, the reader has seen the beginning.
   if (!done && (done.error().code() == Code::cancelled || !relay.has_spoken()))
     co_return std::unexpected(std::move(done).error());

@@ -72,9 +72,10 @@ Result<void> Installation::wire() {
   passwords_ = std::make_unique<net::Workers>(password_threads, net::Priority::background);
 
   fetches_ = std::make_unique<net::Workers>(fetch_threads, net::Priority::background);
-  issuer_web_ = std::make_unique<net::Fetcher>(
-      *fetches_,
-      net::FetcherOptions{.policy = config().egress_issuers.policy, .limits = {}, .ca_file = config().egress_issuers.ca_file});
+  issuer_web_ =
+      std::make_unique<net::Fetcher>(*fetches_, net::FetcherOptions{.policy = config().egress_issuers.policy,
+                                                                    .limits = {},
+                                                                    .ca_file = config().egress_issuers.ca_file});
   issuer_keys_ = std::make_unique<identity::TokenKeys>(*issuer_web_, clock);
 
   const trail::NodeId node(folder_.node());
