@@ -68,7 +68,7 @@ Async<Reply> AskReset::handle(Services& services, Context context, Validated<Inp
 
 Async<Reply> FinishReset::handle(Services& services, Context context, Validated<Input> input) {
   if (!input->password) co_return fail(Error(Code::invalid_argument, "is required").about("password"));
-  PARLEY_CO_TRY(co_await admit_try(services, context, "reset"));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   auto account = co_await services.people.links.require_reset(input->token);
   if (!account) co_return refuse_try(services, std::move(account).error(), "link_refused");
   PARLEY_CO_TRY(co_await record_on_account(services, context.request, *account, "account.password.reset", "link"));
@@ -77,14 +77,14 @@ Async<Reply> FinishReset::handle(Services& services, Context context, Validated<
 }
 
 Async<Reply> ConfirmEmail::handle(Services& services, Context context, Validated<Input> input) {
-  PARLEY_CO_TRY(co_await admit_try(services, context, "confirm"));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   auto account = co_await services.people.links.confirm(input->token);
   if (!account) co_return refuse_try(services, std::move(account).error(), "link_refused");
   co_return Reply::json(200, json::object());
 }
 
 Async<Reply> LookAtInvitation::handle(Services& services, Context context, Validated<Input> input) {
-  PARLEY_CO_TRY(co_await admit_try(services, context, "invitation"));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   auto offered = co_await services.people.invitations.find(input->token);
   if (!offered) co_return refuse_try(services, std::move(offered).error(), "link_refused");
   co_return Reply::json(200, json::object{{"organisation", offered->organisation},
@@ -94,7 +94,7 @@ Async<Reply> LookAtInvitation::handle(Services& services, Context context, Valid
 }
 
 Async<Reply> AcceptInvitation::handle(Services& services, Context context, Validated<Input> input) {
-  PARLEY_CO_TRY(co_await admit_try(services, context, "invitation"));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   const auto offered = PARLEY_CO_TRY(co_await services.people.invitations.find(input->token));
   if (input->password) {
     PARLEY_CO_TRY(co_await services.trail.write(context.request, Principal{.tenant = offered.tenant}, "members.join",

@@ -65,7 +65,7 @@ std::string asked_path(const Context& context) {
 
 Async<identity::ProviderRequest> begin(Services& services, Context context, identity::SignInProviderId id,
                                        std::string to) {
-  PARLEY_CO_TRY(co_await admit_try(services, context, ""));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   const auto provider = PARLEY_CO_TRY(co_await services.people.providers.load_any(id));
   co_return co_await services.people.providers.begin(provider.tenant, provider.id, "", std::move(to));
 }
@@ -90,7 +90,7 @@ Async<> record_changes(Services& services, RequestId request, identity::Provider
 }
 
 Async<identity::ProviderProof> finish(Services& services, Context context, Concerned* concerned) {
-  PARLEY_CO_TRY(co_await admit_try(services, context, ""));
+  PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
   auto ticket = PARLEY_CO_TRY(require_ticket(context));
   auto before = [&services, request = context.request, concerned](const identity::SignInProvider& provider) {
     concerned->tenant = provider.tenant;
@@ -208,7 +208,7 @@ Async<Reply> ListProviders::handle(Services& services, Context context, Validate
   json::array rows;
   if (input->organisation && services.people.providers.can_begin()) {
     // Names of organisations could be tried here.
-    PARLEY_CO_TRY(co_await admit_try(services, context, ""));
+    PARLEY_CO_TRY(co_await admit_try(services, context, no_account));
     if (const auto tenant = PARLEY_CO_TRY(co_await services.people.tenants.find_by_name(*input->organisation)))
       for (const auto& provider : PARLEY_CO_TRY(co_await services.people.providers.list(tenant->id)))
         rows.push_back(json::object{{"id", provider.id.to_string()},

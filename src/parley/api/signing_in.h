@@ -32,6 +32,9 @@ Async<> record_refusal_on_account(Services& services, RequestId request, Account
 /// A refused try to get in: nobody is known yet, so it is counted and not recorded.
 std::unexpected<Error> refuse_try(Services& services, Error error, Literal rule);
 
+/// Where the secret in a request names whose try it is, and is too long to be guessed: the address alone is counted.
+/// One count for all of them would let anybody use up everybody's.
+inline constexpr const char* no_account = "";
 /// Before a password, code, passkey or link is looked at. `subject`: whose account is tried, as far as that is known;
 /// empty where it is not, and then the address alone is counted.
 Async<> admit_try(Services& services, const Context& context, std::string subject);

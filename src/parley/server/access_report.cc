@@ -129,6 +129,27 @@ struct Work {
     return sections;
   }
 
+  /// Providers that people sign in at. Whoever decides there who is in a group decides here who has its role.
+  Result<Sections> providers(const identity::Tenant& tenant) {
+    Sections sections;
+    auto providers = PARLEY_TRY(at.wait(at.providers->list(tenant.id)));
+    std::ranges::sort(providers, {}, [](const auto& provider) { return std::tie(provider.name, provider.id); });
+    for (const auto& provider : providers) {
+      json::object roles;
+      for (const auto& [group, role] : provider.group_roles) roles[group] = identity::name(role);
+      json::object row{{"id", provider.id.to_string()},
+                       {"name", provider.name},
+                       {"issuer", provider.issuer},
+                       {"roles_of_groups", std::move(roles)},
+                       {"email_domains", to_array(provider.email_domains)},
+                       {"creates_accounts", provider.creates_accounts}};
+      if (provider.default_role) row["default_role"] = identity::name(*provider.default_role);
+      if (provider.creates_accounts) find(tenant, "sign-in provider makes accounts", provider.name);
+      sections.add({row, row});
+    }
+    return sections;
+  }
+
   Result<Section> project(const identity::Tenant& tenant, const identity::Project& project) {
     // Past what is remembered of it: what was changed a moment ago is what is approved.
     const auto ref = PARLEY_TRY(at.wait(at.tenants->find_slug(project.slug)));
@@ -213,6 +234,9 @@ struct Work {
     auto people = PARLEY_TRY(members(tenant, projects));
     row["members"] = std::move(people.shown);
     rights["members"] = std::move(people.rights);
+    auto elsewhere = PARLEY_TRY(providers(tenant));
+    row["sign_in_providers"] = std::move(elsewhere.shown);
+    rights["sign_in_providers"] = std::move(elsewhere.rights);
     Sections list;
     for (const auto& one : projects) list.add(PARLEY_TRY(project(tenant, one)));
     row["projects"] = std::move(list.shown);
@@ -269,6 +293,14 @@ std::string to_text(const AccessReport& made) {
         text += fmt::format("    {} on {}\n", text_of(grant.at("role")), text_of(grant.at("project")));
       if (!member.at("groups").as_array().empty())
         text += fmt::format("    groups: {}\n", list_of(member.at("groups"), "none"));
+    }
+    for (const auto& provider : row.at("sign_in_providers").as_array()) {
+      text += fmt::format("  sign-in provider {}  {}{}\n", text_of(provider.at("name")), text_of(provider.at("issuer")),
+                          provider.at("creates_accounts").as_bool() ? "  (makes accounts)" : "");
+      for (const auto& [group, role] : provider.at("roles_of_groups").as_object())
+        text += fmt::format("    group {} is {}\n", std::string_view(group), text_of(role));
+      if (const auto* role = provider.as_object().if_contains("default_role"))
+        text += fmt::format("    everybody else is {}\n", text_of(*role));
     }
     for (const auto& project : row.at("projects").as_array()) {
       text += fmt::format("  project  {}  {}\n", text_of(project.at("slug")), text_of(project.at("visibility")));

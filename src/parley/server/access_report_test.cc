@@ -195,6 +195,26 @@ TEST_F(AccessReportTest, the_sites_of_a_project_are_rights) {
   EXPECT_NE(to_text(made).find("sites: https://*.a.example.org, https://b.example.org"), std::string::npos);
 }
 
+TEST_F(AccessReportTest, providers_that_let_people_in_are_told_with_the_roles_they_give) {
+  const auto before = report();
+  ASSERT_TRUE(at_->wait(at_->providers->create({.tenant = tenants_[1],
+                                                .name = "Example Login",
+                                                .issuer = "https://id.example.org",
+                                                .client_id = "parley",
+                                                .authentication = identity::ClientAuthentication::none,
+                                                .group_roles = {{"docs", identity::Role::editor}},
+                                                .email_domains = {"example.org"},
+                                                .default_role = identity::Role::viewer,
+                                                .creates_accounts = true})));
+  const auto made = report();
+  const auto& provider = made.report.at("organisations").at(0).at("sign_in_providers").at(0);
+  EXPECT_EQ(provider.at("roles_of_groups").at("docs").as_string(), "editor");
+  EXPECT_EQ(provider.at("default_role").as_string(), "viewer");
+  EXPECT_EQ(findings_of(made, "Example Login"), (std::vector<std::string>{"sign-in provider makes accounts"}));
+  EXPECT_NE(made.rights_digest, before.rights_digest);
+  EXPECT_NE(to_text(made).find("group docs is editor"), std::string::npos);
+}
+
 TEST_F(AccessReportTest, the_digest_is_over_the_report_as_it_is_printed) {
   auto made = report();
   auto bare = made.report;
